@@ -1,0 +1,105 @@
+"""Which passages an answer may rest on, how they are numbered, and what a marker points at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from assistant.answer import Citation
+from assistant.prompts import STALE
+from knowledge.chinese_text import iter_sentences
+from knowledge.passages import Passage, RankedPassage
+
+# Measured on the development cases, see evals/RESULTS.md.
+ANSWER_SCORE = 0.5
+PARTIAL_SCORE = 0.3
+_SECOND_SCORE = 0.5
+_PASSAGES = 3
+_TOO_ALIKE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence of a passage: `start` and `end` in the document; `is_step` for a line of its list."""
+
+    text: str
+    start: int
+    end: int
+    is_step: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The passages an answer rests on, in order; marker n is `passages[n - 1]`.
+
+    `is_exact` is false where the best passage is near the question without quite meeting it.
+    """
+
+    passages: tuple[RankedPassage, ...]
+    is_exact: bool
+
+
+def select(ranked: Sequence[RankedPassage], corrections: Mapping[str, tuple[Passage, ...]]) -> Evidence | None:
+    """The passages good enough to speak from; None when there is nothing to go on.
+
+    A passage that makes doubtful claims never stands alone: the passages that correct it go first.
+    """
+    if not ranked or ranked[0].score < PARTIAL_SCORE:
+        return None
+    best = ranked[0]
+    chosen = [*_correcting(best, corrections), best]
+    for candidate in ranked[1:]:
+        if len(chosen) == _PASSAGES or candidate.score < max(_SECOND_SCORE, best.score * 0.6):
+            break
+        if candidate.passage.source_type != "user_article" and not any(_alike(candidate.passage, kept.passage) for kept in chosen):
+            chosen.append(candidate)
+    return Evidence(tuple(chosen[:_PASSAGES]), is_exact=best.score >= ANSWER_SCORE)
+
+
+def lines(passage: Passage) -> tuple[Line, ...]:
+    """The sentences of a passage, those of its closing list told apart as steps."""
+    found = []
+    for start, end in iter_sentences(passage.text):
+        line_start = passage.text.rfind("\n", 0, start) + 1
+        is_step = passage.text[line_start:start].lstrip().startswith(("-", "*"))
+        found.append(Line(passage.text[start:end], passage.start + start, passage.start + end, is_step))
+    return tuple(found)
+
+
+def cite(
+    marker: int, ranked: RankedPassage, used: Sequence[Line], document_text: str, is_stale: Callable[[Passage], bool]
+) -> Citation:
+    """The citation behind a marker; its quote is the shortest span that holds every used line."""
+    passage = ranked.passage
+    start = min(line.start for line in used)
+    end = max(line.end for line in used)
+    cautions = [caution for caution in (passage.caution, STALE if is_stale(passage) else None) if caution]
+    return Citation(
+        marker=marker,
+        passage_id=passage.id,
+        document=passage.document_id,
+        document_path=passage.document_path,
+        title=passage.title,
+        heading=passage.headings,
+        quote=document_text[start:end],
+        start=start,
+        end=end,
+        source_type=passage.source_type,
+        source=passage.source,
+        publisher=passage.publisher,
+        date=passage.date,
+        url=passage.url,
+        caution="".join(cautions) or None,
+        score=round(ranked.score, 4),
+        signals=dict(ranked.signals),
+    )
+
+
+def _correcting(best: RankedPassage, corrections: Mapping[str, tuple[Passage, ...]]) -> list[RankedPassage]:
+    passages = dict.fromkeys(passage for claim in best.passage.claims for passage in corrections.get(claim, ()))
+    return [RankedPassage(passage, 0, best.score) for passage in list(passages)[: _PASSAGES - 1]]
+
+
+def _alike(one: Passage, other: Passage) -> bool:
+    return SequenceMatcher(None, one.text, other.text, autojunk=False).ratio() > _TOO_ALIKE

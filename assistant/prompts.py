@@ -1,0 +1,32 @@
+"""Every fixed sentence shown to a person, and every word sent to a model.
+
+Nothing a reader sees comes from anywhere else but these lines and the passages.
+"""
+
+from __future__ import annotations
+
+# —— 拒答 ——
+NO_EVIDENCE = "知识库里没有能可靠回答这个问题的内容，我不想猜。"
+OUT_OF_SCOPE = "这个问题不在我的范围里。我只回答支付宝借呗的额度、开通、还款、征信和防骗方面的问题。"
+OFFICIAL_WAY = "想得到准确答复，可以在支付宝 App 里进“我的客服”，或自己拨打 95188 询问。"
+NEAREST = "你也可以换个说法，或者看看这些有答案的问题。"
+
+# —— 连接句：本身不陈述事实，所以没有引用 ——
+CLOSEST = "知识库里没有完全对应的说明，最接近的是："
+RELATED = "另外，"
+
+# —— 提醒 ——
+STALE = "这条资料已过复核日期，请以页面和官方最新说明为准。"
+
+# Shown where nothing was asked yet, and where a refusal has nothing nearer to offer.
+EXAMPLE_QUESTIONS = (
+    "借呗额度为什么突然没有了？",
+    "还清了借呗，额度怎么没恢复？",
+    "怎么提高借呗额度？",
+    "借呗开通不了是什么原因？",
+    "有人说交钱就能强开借呗，可信吗？",
+)
+
+# —— 输入有误 ——
+EMPTY_QUESTION = "请写下你想问的问题。"
+TOO_LONG = "问题有 {actual} 字，超过上限 {limit} 字，请写得短一些。"

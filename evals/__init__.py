@@ -1,0 +1,1 @@
+"""Questions with known answers, and the numbers they give."""

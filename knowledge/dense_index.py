@@ -1,0 +1,79 @@
+"""Nearest vectors in Chroma. The only importer of chromadb.
+
+An index on disk is never opened in place: Chroma writes to whatever it opens, needs a writable
+folder, and does not notice a missing segment. The folder is a finished value; opening it works on
+a private copy, so two processes can never disturb each other and a read-only folder serves too.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from knowledge.embedding import Vectors
+from knowledge.errors import IndexProblem
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+_COLLECTION = "entries"
+_BATCH = 5000  # Chroma takes at most 5461 records a call
+
+
+class DenseIndex:
+    """Entries ranked by the cosine of their vector with the query's."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._copy = tempfile.TemporaryDirectory(prefix="jiebei-index-", ignore_cleanup_errors=True)
+            shutil.copytree(folder, self._copy.name, dirs_exist_ok=True)
+        except OSError as error:
+            raise IndexProblem(f"索引要在临时文件夹里打开，但写不进去（{error.strerror}）。请腾出磁盘空间，或设置 TMPDIR。") from None
+        self._client = _client(Path(self._copy.name))
+        self._collection = self._client.get_collection(_COLLECTION, embedding_function=None)
+        self.size = self._collection.count()
+
+    @staticmethod
+    def build(
+        folder: Path, vectors: Vectors, passage_ids: Sequence[str], texts: Sequence[str], on_progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Write the index of `vectors` (n, dimension) into a new folder; entry numbers are positions."""
+        client = _client(folder)
+        # Wide beams: with a few thousand entries the search is exact in practice, and a rebuild gives the same order.
+        collection = client.create_collection(
+            _COLLECTION,
+            embedding_function=None,
+            configuration={"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}},
+        )
+        for start in range(0, len(vectors), _BATCH):
+            end = min(start + _BATCH, len(vectors))
+            collection.add(
+                ids=[str(number) for number in range(start, end)],
+                embeddings=vectors[start:end],
+                documents=list(texts[start:end]),
+                metadatas=[{"passage": id_} for id_ in passage_ids[start:end]],
+            )
+            if on_progress is not None:
+                on_progress(end)
+        client.close()
+
+    def search(self, vector: Vectors, n: int) -> list[tuple[int, float]]:
+        """The `n` nearest (entry, cosine) pairs, best first; ties go to the lower entry."""
+        result = self._collection.query(query_embeddings=[vector], n_results=min(n, self.size), include=["distances"])
+        distances = (result["distances"] or [[]])[0]
+        hits = [(int(id_), 1.0 - float(distance)) for id_, distance in zip(result["ids"][0], distances, strict=True)]
+        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+
+    def close(self) -> None:
+        """Let go of the private copy."""
+        self._client.close()
+        self._copy.cleanup()
+
+
+def _client(folder: Path) -> ClientAPI:
+    import chromadb
+
+    return chromadb.PersistentClient(str(folder), settings=chromadb.Settings(anonymized_telemetry=False))

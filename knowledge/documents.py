@@ -1,0 +1,297 @@
+"""Files of a corpus folder, read into Documents.
+
+A document is Markdown or plain text with an optional front matter (YAML between `---` lines) and,
+below each heading, an optional comment `<!-- ... -->` that holds what the section rests on; see
+`knowledge/WRITING.md`. One unreadable file never costs the others: it is named in `problems`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from knowledge.errors import DocumentError, KnowledgeError
+from knowledge.passages import SOURCE_TYPES, Document, Section, Source, SourceType
+
+SUFFIXES = (".md", ".txt")
+SOURCES_FILE = "sources.yaml"
+# Pages written about the corpus, not for the reader of an answer.
+_NOT_DOCUMENTS = frozenset({"SOURCES.md", "README.md"})
+MAX_FILE_BYTES = 2 * 1024 * 1024
+_MAX_METADATA_CHARS = 16_000
+
+_DOCUMENT_KEYS = frozenset(
+    {"id", "title", "date", "review_by", "source_type", "publisher", "url", "caution", "facts", "sources", "claims"}
+)
+_SECTION_KEYS = frozenset({"id", "asks", "facts", "sources", "corrects", "review_by"})
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*?)[ \t]*#*$", re.MULTILINE)
+_COMMENT = re.compile(r"\s*<!--\n?(.*?)-->", re.DOTALL)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All documents that could be read, the claims registry behind them, and what could not be read."""
+
+    documents: tuple[Document, ...]
+    problems: tuple[DocumentError, ...]
+
+
+def corpus_files(folders: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Every (folder, file) that belongs to the corpus, in a stable order.
+
+    Links that lead out of their folder and hidden files are left out.
+    """
+    found: list[tuple[Path, Path]] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise KnowledgeError(f"找不到知识库文件夹：{folder}。请检查设置 corpus，或恢复这个文件夹。")
+        root = folder.resolve()
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() not in (*SUFFIXES, ".yaml") or path.name in _NOT_DOCUMENTS:
+                continue
+            if path.suffix.lower() == ".yaml" and path.name != SOURCES_FILE:
+                continue
+            if any(part.startswith(".") for part in path.relative_to(folder).parts):
+                continue
+            if path.is_file() and path.resolve().is_relative_to(root):
+                found.append((folder, path))
+    return found
+
+
+def load_corpus(folders: Iterable[Path]) -> Corpus:
+    """Read every document of the folders; ids must be unique over all of them."""
+    files = corpus_files(folders)
+    sources: dict[str, Source] = {}
+    problems: list[DocumentError] = []
+    documents: dict[str, Document] = {}
+    for folder, path in files:
+        if path.name == SOURCES_FILE:
+            sources.update(read_sources(path, path.relative_to(folder).as_posix()))
+    for folder, path in files:
+        if path.name == SOURCES_FILE:
+            continue
+        try:
+            document = read_document(path, path.relative_to(folder).as_posix(), sources)
+            if document.id in documents:
+                raise DocumentError(document.path, f"编号 {document.id} 已被 {documents[document.id].path} 使用，请改一个。")
+        except DocumentError as problem:
+            problems.append(problem)
+        else:
+            documents[document.id] = document
+    return Corpus(tuple(documents.values()), tuple(problems))
+
+
+def read_sources(path: Path, name: str) -> dict[str, Source]:
+    """The registry of sources that documents refer to by id."""
+    text = read_text(path, name)
+    sources: dict[str, Source] = {}
+    for id_, entry in _mapping(text, name, 1).items():
+        line = 1 + text[: text.find(f"\n{id_}:") + 1].count("\n")
+        if not isinstance(entry, Mapping) or {"title", "type", "publisher"} - entry.keys():
+            raise DocumentError(name, f"来源 {id_} 需要 title、type、publisher。", line)
+        if unknown := entry.keys() - {"title", "type", "publisher", "date", "url"}:
+            raise DocumentError(name, f"来源 {id_} 有不认识的字段：{'、'.join(sorted(unknown))}。", line)
+        sources[id_] = Source(
+            id=id_,
+            title=entry["title"],
+            type=_source_type(entry["type"], name, line),
+            publisher=entry["publisher"],
+            date=_date(entry.get("date"), name, line),
+            url=entry.get("url"),
+        )
+    return sources
+
+
+def read_document(path: Path, name: str, sources: Mapping[str, Source]) -> Document:
+    """One file as a Document; `name` is its path inside the corpus, used in every message."""
+    text = read_text(path, name)
+    return parse_document(text, name, sources)
+
+
+def read_text(path: Path, name: str) -> str:
+    """The file's characters, line ends unified, so that offsets equal those of `open(path).read()`."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DocumentError(name, f"文件有 {path.stat().st_size // 1024} KB，上限是 {MAX_FILE_BYTES // 1024} KB，请拆成几篇。")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(name, f"读不了这个文件（{error.strerror}），请检查权限。") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DocumentError(name, "不是 UTF-8 编码，请用编辑器另存为 UTF-8。", line) from None
+    if "\0" in text:
+        raise DocumentError(name, "含有空字符，不像文本文件。", text.count("\n", 0, text.index("\0")) + 1)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_document(text: str, name: str, sources: Mapping[str, Source]) -> Document:
+    """A document from its whole text; raises DocumentError with the line to mend."""
+    header: dict[str, Any] = {}
+    body_start = 0
+    if text.startswith("---\n"):
+        match = _FRONT_MATTER.match(text)
+        if match is None:
+            raise DocumentError(name, "文档头以 --- 开始，却没有用 --- 结束。", 1)
+        header = _mapping(match.group(1), name, 2)
+        body_start = match.end()
+    if unknown := header.keys() - _DOCUMENT_KEYS:
+        raise DocumentError(name, f"文档头有不认识的字段：{'、'.join(sorted(unknown))}。", 1)
+    stem = Path(name).stem
+    default_sources = _sources(header.get("sources"), name, 1, sources)
+    sections = tuple(_iter_sections(text, body_start, name, sources, header, default_sources))
+    if not sections:
+        raise DocumentError(name, "没有正文。", 1)
+    title = _string(header, "title", name, 1) or next((s.headings[0] for s in sections if s.headings), stem)
+    return Document(
+        id=_string(header, "id", name, 1) or stem,
+        path=name,
+        text=text,
+        title=title,
+        source_type=_source_type(header.get("source_type", "guidance"), name, 1),
+        publisher=_string(header, "publisher", name, 1) or "借呗额度助手",
+        date=_date(header.get("date"), name, 1),
+        review_by=_date(header.get("review_by"), name, 1),
+        url=_string(header, "url", name, 1),
+        caution=_string(header, "caution", name, 1),
+        sections=sections,
+        claims=_claims(header, text[body_start:], name),
+    )
+
+
+def _iter_sections(
+    text: str,
+    body_start: int,
+    name: str,
+    sources: Mapping[str, Source],
+    header: Mapping[str, Any],
+    default_sources: tuple[Source, ...],
+) -> Iterator[Section]:
+    headings = list(_HEADING.finditer(text, body_start))
+    starts = [(body_start, 0, "", headings[0].start() if headings else len(text))]
+    for heading, following in zip(headings, [*headings[1:], None], strict=False):
+        end = following.start() if following else len(text)
+        starts.append((heading.end(), len(heading.group(1)), heading.group(2), end))
+    path: list[tuple[int, str]] = []
+    seen: set[str] = set()
+    for number, (start, level, heading, end) in enumerate(starts):
+        line = text.count("\n", 0, start) + 1
+        if level:
+            path = [(depth, words) for depth, words in path if depth < level] + [(level, heading)]
+        metadata: dict[str, Any] = {}
+        comment = _COMMENT.match(text, start, end)
+        if comment is not None:
+            metadata = _mapping(comment.group(1), name, line + 1)
+            start = comment.end()
+            if unknown := metadata.keys() - _SECTION_KEYS:
+                raise DocumentError(name, f"“{heading}”有不认识的字段：{'、'.join(sorted(unknown))}。", line)
+        start, end = _trim(text, start, end)
+        if start == end:
+            continue
+        id_ = _string(metadata, "id", name, line) or str(number)
+        if id_ in seen:
+            raise DocumentError(name, f"编号 {id_} 在这篇文档里用了两次。", line)
+        seen.add(id_)
+        yield Section(
+            id=id_,
+            headings=tuple(words for _, words in path),
+            start=start,
+            end=end,
+            line=line,
+            asks=_strings(metadata, "asks", name, line),
+            facts=_strings(metadata, "facts", name, line) or _strings(header, "facts", name, 1),
+            sources=_sources(metadata.get("sources"), name, line, sources) or default_sources,
+            corrects=_strings(metadata, "corrects", name, line),
+            review_by=_date(metadata.get("review_by", header.get("review_by")), name, line),
+        )
+
+
+def _mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
+    """YAML whose every scalar stays the string that was typed: 0571 is no octal, 2024-01-01 no date."""
+    if len(text) > _MAX_METADATA_CHARS and name.rpartition("/")[2] != SOURCES_FILE:
+        raise DocumentError(name, f"文档头或注释有 {len(text)} 字，上限是 {_MAX_METADATA_CHARS} 字。", first_line)
+    try:
+        value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader builds strings, lists and dicts only
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = first_line + (mark.line if mark else 0)
+        raise DocumentError(name, "YAML 格式有误，常见原因是冒号、引号或缩进；含冒号的句子请加引号。", line) from None
+    except (yaml.YAMLError, RecursionError):
+        raise DocumentError(name, "YAML 格式有误或嵌套太深。", first_line) from None
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise DocumentError(name, "这里应当是“字段: 内容”的形式。", first_line)
+    return value
+
+
+def _string(values: Mapping[str, Any], key: str, name: str, line: int) -> str | None:
+    value = values.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise DocumentError(name, f"{key} 应当是一段文字。", line)
+    return value.strip()
+
+
+def _strings(values: Mapping[str, Any], key: str, name: str, line: int) -> tuple[str, ...]:
+    value = values.get(key)
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise DocumentError(name, f"{key} 应当是列表，例如 {key}: [一, 二]。", line)
+    return tuple(item.strip() for item in value)
+
+
+def _sources(value: Any, name: str, line: int, registry: Mapping[str, Source]) -> tuple[Source, ...]:
+    resolved = []
+    for reference in _strings({"sources": value}, "sources", name, line):
+        id_, _, article = reference.partition("#")
+        if id_ not in registry:
+            raise DocumentError(name, f"来源 {id_} 不在 {SOURCES_FILE} 里。", line)
+        source = registry[id_]
+        resolved.append(
+            Source(source.id, source.title, source.type, source.publisher, source.date, source.url, f"第{article}条" if article else None)
+        )
+    return tuple(resolved)
+
+
+def _source_type(value: Any, name: str, line: int) -> SourceType:
+    for known in SOURCE_TYPES:
+        if value == known:
+            return known  # type: ignore[return-value]
+    raise DocumentError(name, f"source_type 不能是 {value!r}，只能是 {'、'.join(SOURCE_TYPES)}。", line)
+
+
+def _date(value: Any, name: str, line: int) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise DocumentError(name, f"日期 {value!r} 应写成 2026-11-23 的样子。", line)
+    return value
+
+
+def _claims(header: Mapping[str, Any], body: str, name: str) -> tuple[tuple[str, str], ...]:
+    claims = header.get("claims") or {}
+    if not isinstance(claims, dict):
+        raise DocumentError(name, "claims 应当是“编号: 原话”的形式。", 1)
+    for id_, quote in claims.items():
+        if not isinstance(quote, str) or quote not in body:
+            raise DocumentError(name, f"claims 里 {id_} 的原话在正文里找不到。", 1)
+    return tuple(claims.items())
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end

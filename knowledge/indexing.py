@@ -1,0 +1,288 @@
+"""The offline line: documents → passages → entries → vectors → both indexes → verify → switch.
+
+Built in a folder of its own under a lock between processes, checked by self-queries in a child
+process (a broken native index can take its process down), sealed, and only then pointed to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from knowledge.chinese_text import normalise
+from knowledge.chunking import cut
+from knowledge.dense_index import DenseIndex
+from knowledge.documents import load_corpus
+from knowledge.embedding import Embedder, Vectors
+from knowledge.errors import IndexBusy, IndexDamaged, IndexProblem, KnowledgeError
+from knowledge.index import (
+    DENSE,
+    FORMAT,
+    KEYWORD,
+    MANIFEST,
+    VECTORS,
+    Entry,
+    Index,
+    current_version,
+    open_index,
+    read_manifest,
+    version_folder,
+    version_of,
+    write_manifest,
+    write_values,
+)
+from knowledge.keyword_index import KeywordIndex
+from knowledge.passages import Passage
+from knowledge.settings import KnowledgeSettings
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, how much is done, and how much there is."""
+
+_VERSIONS_KEPT = 2
+_SELF_QUERIES = 64
+_SELF_QUERY_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build did, for the person who asked for it."""
+
+    version: str
+    documents: int
+    passages: int
+    embedded: int
+    reused: int
+    seconds: float
+    problems: tuple[str, ...]
+    fresh: bool
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+def ensure_index(
+    settings: KnowledgeSettings, embedder: Embedder, *, progress: Progress = silent, warn: Callable[[str], None] = lambda _: None
+) -> Index:
+    """The index of the present corpus, built first where it is missing or out of date.
+
+    Where that fails, the last good index serves and `warn` gets one line; where there is none,
+    the reason is raised.
+    """
+    version = version_of(settings, embedder.identity)
+    if current_version(settings.index_dir) == version:
+        try:
+            return open_index(version_folder(settings.index_dir, version))
+        except IndexDamaged as problem:
+            warn(f"{problem} 正在自动重建。")
+    try:
+        build_index(settings, embedder, progress=progress, wait_seconds=300)
+        return open_index(version_folder(settings.index_dir, version))
+    except KnowledgeError as problem:
+        serving = current_version(settings.index_dir)
+        if serving is None or serving == version:
+            raise
+        index = open_index(version_folder(settings.index_dir, serving))
+        warn(f"新索引没有建成（{problem}），先用旧索引 {serving} 回答。")
+        return index
+
+
+def build_index(
+    settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool = False, progress: Progress = silent, wait_seconds: float = 0
+) -> BuildReport:
+    """Make the index of the present corpus current; raises IndexBusy, IndexProblem, KnowledgeError.
+
+    `rebuild` forgets the vectors of the index in use and embeds every document again.
+    """
+    index_dir = settings.index_dir
+    try:
+        index_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(index_dir / "build.lock", timeout=wait_seconds):
+            return _build(settings, embedder, rebuild=rebuild, progress=progress)
+    except Timeout:
+        raise IndexBusy("另一个进程正在建索引，请等它结束后再试。") from None
+    except OSError as error:
+        raise IndexProblem(
+            f"索引写不进 {index_dir}（{error.strerror}）。请腾出空间或修改权限，或用设置 index_dir 换一个文件夹。"
+        ) from None
+
+
+def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, progress: Progress) -> BuildReport:
+    started = time.monotonic()
+    version = version_of(settings, embedder.identity)
+    target = version_folder(settings.index_dir, version)
+    if not rebuild and _is_whole(target):
+        _switch(settings.index_dir, version)
+        manifest = read_manifest(target)
+        return BuildReport(
+            version, manifest["documents"], manifest["passages"], 0, manifest["entries"],
+            time.monotonic() - started, tuple(manifest["problems"]), fresh=False,
+        )  # fmt: skip
+    corpus = load_corpus(settings.corpus)
+    passages = [passage for document in corpus.documents for passage in cut(document, settings.chunking)]
+    if not passages:
+        raise KnowledgeError("知识库里没有一篇能用的文档。" + "".join(f"\n{problem}" for problem in corpus.problems))
+    entries = [entry for number, passage in enumerate(passages) for entry in _entries(number, passage)]
+    known = {} if rebuild else _known_vectors(settings.index_dir, embedder.identity)
+
+    work = settings.index_dir / "building"
+    shutil.rmtree(work, ignore_errors=True)  # what a killed build left behind; we hold the lock
+    work.mkdir()
+    try:
+        vectors, embedded = _embed(entries, embedder, known, progress)
+        np.save(work / VECTORS, vectors)
+        write_values(work, corpus.documents, passages, entries)
+        DenseIndex.build(
+            work / DENSE,
+            vectors,
+            [passages[entry.passage].id for entry in entries],
+            [entry.text for entry in entries],
+            lambda done: progress("向量索引", done, len(entries)),
+        )
+        KeywordIndex.build(work / KEYWORD, [normalise(entry.text) for entry in entries])
+        progress("自检", 0, 1)
+        _verify_in_child(work)
+        progress("自检", 1, 1)
+        write_manifest(
+            work,
+            {
+                "version": version,
+                "format": FORMAT,
+                "model": embedder.identity,
+                "documents": len(corpus.documents),
+                "passages": len(passages),
+                "entries": len(entries),
+                "problems": [str(problem) for problem in corpus.problems],
+            },
+        )
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(work, target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    _switch(settings.index_dir, version)
+    _forget_old_versions(settings.index_dir, version)
+    return BuildReport(
+        version, len(corpus.documents), len(passages), embedded, len(entries) - embedded,
+        time.monotonic() - started, tuple(map(str, corpus.problems)), fresh=True,
+    )  # fmt: skip
+
+
+def _entries(number: int, passage: Passage) -> Iterable[Entry]:
+    if passage.headings:
+        for question in dict.fromkeys(passage.questions):
+            yield Entry(number, "question", question)
+    yield Entry(number, "body", f"{passage.title} {passage.heading}\n{passage.text}")
+
+
+def _embed(
+    entries: Sequence[Entry], embedder: Embedder, known: dict[str, Vectors], progress: Progress
+) -> tuple[Vectors, int]:
+    """Vectors of shape (len(entries), dimension), and how many of them were not known before."""
+    vectors = np.zeros((len(entries), embedder.dimension), dtype=np.float32)
+    missing: dict[str, list[int]] = {"question": [], "body": []}
+    for number, entry in enumerate(entries):
+        vector = known.get(_key(entry))
+        if vector is None:
+            missing[entry.kind].append(number)
+        else:
+            vectors[number] = vector
+    total = sum(map(len, missing.values()))
+    done = 0
+    for kind, embed in (("question", embedder.embed_queries), ("body", embedder.embed_passages)):
+        numbers = missing[kind]
+        if numbers:
+            offset = done
+            texts = [normalise(entries[number].text) for number in numbers]
+            vectors[numbers] = embed(texts, lambda n, offset=offset: progress("计算向量", offset + n, total))  # type: ignore[misc]
+            done += len(numbers)
+    return vectors, total
+
+
+def _known_vectors(index_dir: Path, model_identity: str) -> dict[str, Vectors]:
+    """Vectors of the index in use by the text they belong to; empty when the model is another one."""
+    version = current_version(index_dir)
+    if version is None:
+        return {}
+    folder = version_folder(index_dir, version)
+    try:
+        manifest = read_manifest(folder)
+        if manifest["model"] != model_identity or manifest["format"] != FORMAT:
+            return {}
+        entries = [Entry(*value) for value in json.loads((folder / "entries.json").read_text(encoding="utf-8"))]
+        vectors = np.load(folder / VECTORS)
+    except (IndexDamaged, OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {_key(entry): vector for entry, vector in zip(entries, vectors, strict=True)}
+
+
+def _key(entry: Entry) -> str:
+    return hashlib.sha256(f"{entry.kind}\0{entry.text}".encode()).hexdigest()
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        read_manifest(folder)
+    except IndexDamaged:
+        return False
+    return True
+
+
+def _switch(index_dir: Path, version: str) -> None:
+    pointer = index_dir / "current.new"
+    pointer.write_text(version + "\n", encoding="ascii")
+    os.replace(pointer, index_dir / "current")
+
+
+def _forget_old_versions(index_dir: Path, current: str) -> None:
+    folders = sorted((index_dir / "versions").iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in [folder for folder in folders if folder.name != current][_VERSIONS_KEPT - 1 :]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _verify_in_child(folder: Path) -> None:
+    """Ask the unfinished index for entries it must hold, where a crash costs nothing."""
+    command = [sys.executable, "-c", "import sys; from knowledge.indexing import verify; verify(sys.argv[1])", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        child = subprocess.run(command, capture_output=True, text=True, timeout=_SELF_QUERY_SECONDS, env=environment)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise IndexProblem(f"新索引自检超过 {_SELF_QUERY_SECONDS} 秒，没有采用。请再运行一次 assistant index。") from None
+    if child.returncode != 0:
+        reason = (child.stderr.strip().splitlines() or [f"退出码 {child.returncode}"])[-1]
+        raise IndexProblem(f"新索引没有通过自检（{reason}），没有采用。请再运行一次 assistant index --rebuild。")
+
+
+def verify(folder: str) -> None:
+    """Self-queries: entries spread over the index must find themselves by vector and by words."""
+    path = Path(folder)
+    entries = [Entry(*value) for value in json.loads((path / "entries.json").read_text(encoding="utf-8"))]
+    vectors = np.load(path / VECTORS)
+    dense = DenseIndex(path / DENSE)
+    keyword = KeywordIndex.open(path / KEYWORD, len(entries))
+    if dense.size != len(entries):
+        raise SystemExit(f"向量索引有 {dense.size} 条，应有 {len(entries)} 条")
+    for number in range(0, len(entries), max(1, len(entries) // _SELF_QUERIES)):
+        hits = dense.search(vectors[number], 10)
+        # Another entry may carry the very same text; then its vector is as near.
+        if not hits or hits[0][1] < 0.999 or all(abs(float(vectors[n] @ vectors[number]) - 1) > 1e-3 for n, _ in hits[:1]):
+            raise SystemExit(f"第 {number} 条按向量找不到自己")
+        words = keyword.search(normalise(entries[number].text), 20)
+        if all(entries[n].passage != entries[number].passage for n, _ in words):
+            raise SystemExit(f"第 {number} 条按词找不到自己")
+    dense.close()
+
+
+__all__ = ["MANIFEST", "BuildReport", "build_index", "ensure_index", "silent", "verify"]
