@@ -81,7 +81,7 @@ class Assistant:
         retrieving = time.perf_counter()
         ranked = self._retriever.retrieve(standalone)
         retrieved = time.perf_counter()
-        evidence = select(ranked, self._retriever.index.corrections)
+        evidence = select(ranked, self._retriever.index)
         if evidence is None:
             answer = self._refuse(screened.question, standalone, ranked)
         else:

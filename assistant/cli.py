@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from assistant.answering import Assistant
 
 EXIT_OK, EXIT_BAD_INPUT = 0, 2
-_SOURCE_TYPES = {
-    "law": "法律法规", "regulator": "监管文件", "official": "官方说明", "guidance": "指引", "news": "公开报道", "user_article": "网络文章",
-}  # fmt: skip
+SOURCE_TYPE_NAMES = {
+    "law": "法律法规",
+    "regulator": "监管文件",
+    "official": "官方说明",
+    "guidance": "指引",
+    "news": "公开报道",
+    "user_article": "网络文章",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     ask = commands.add_parser("ask", help="回答一个问题，或一批问题")
     ask.add_argument("question", nargs="?", help="问题；写 - 从标准输入读")
     ask.add_argument("--json", action="store_true", help="输出完整的 Answer（JSON）")
-    ask.add_argument("--batch", metavar="FILE.jsonl", help="每行一个 {id, question, history}，每行输出一个 Answer；写 - 从标准输入读")
+    ask.add_argument(
+        "--batch", metavar="FILE.jsonl", help="每行一个 {id, question, history}，每行输出一个 Answer；写 - 从标准输入读"
+    )
     ask.set_defaults(run=_ask)
 
     serve = commands.add_parser("serve", help="启动聊天页面和 HTTP 接口")
@@ -93,7 +100,7 @@ def _ask(options: argparse.Namespace, settings: Settings) -> int:
         return _ask_batch(build_assistant(settings, show_progress(), _warn), lines)
     question = sys.stdin.read() if options.question == "-" else options.question
     if not (question or "").strip():
-        raise InvalidQuestion("请写下你想问的问题，例如：assistant ask \"借呗额度为什么突然没有了\"")
+        raise InvalidQuestion('请写下你想问的问题，例如：assistant ask "借呗额度为什么突然没有了"')
     answer = build_assistant(settings, show_progress(), _warn).ask(question)
     print(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) if options.json else render(answer))
     return EXIT_OK
@@ -182,9 +189,10 @@ def _blocks(answer: Answer) -> Iterator[str]:
 
 
 def _source_line(citation: Citation) -> str:
-    facts = [_SOURCE_TYPES[citation.source_type], citation.source, citation.publisher, citation.date]
+    facts = [SOURCE_TYPE_NAMES[citation.source_type], citation.source, citation.publisher, citation.date]
     place = f"{citation.document_path} 第 {citation.start}–{citation.end} 字"
-    line = f"[{citation.marker}] {' › '.join((citation.title, *citation.heading[-1:]))}（{' · '.join(fact for fact in facts if fact)}）\n    {place}"
+    where, about = " › ".join((citation.title, *citation.heading[-1:])), " · ".join(fact for fact in facts if fact)
+    line = f"[{citation.marker}] {where}（{about}）\n    {place}"
     return line + (f"\n    注意：{citation.caution}" if citation.caution else "")
 
 

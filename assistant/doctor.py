@@ -75,7 +75,12 @@ def _corpus(settings: Settings) -> Finding:
     corpus = load_corpus(settings.knowledge.corpus)
     detail = f"{len(corpus.documents)} 篇文档，位于 {'、'.join(map(str, settings.knowledge.corpus))}"
     if corpus.problems:
-        return Finding("知识库", False, f"{detail}；{len(corpus.problems)} 篇读不了：{corpus.problems[0]}", "按提示改好文件，再运行 assistant index")
+        return Finding(
+            "知识库",
+            False,
+            f"{detail}；{len(corpus.problems)} 篇读不了：{corpus.problems[0]}",
+            "按提示改好文件，再运行 assistant index",
+        )
     return Finding("知识库", bool(corpus.documents), detail)
 
 

@@ -1,8 +1,8 @@
 """What can be wrong with what a caller handed in, in words for that caller.
 
-    AssistantError
-    ├── InvalidQuestion     the question or history cannot be used as it is
-    └── InvalidSettings     a setting is unknown or has a value that cannot work
+AssistantError
+├── InvalidQuestion     the question or history cannot be used as it is
+└── InvalidSettings     a setting is unknown or has a value that cannot work
 """
 
 from __future__ import annotations

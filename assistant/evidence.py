@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from assistant.answer import Citation
 from assistant.prompts import STALE
 from knowledge.chinese_text import iter_sentences
+from knowledge.index import Index
 from knowledge.passages import Passage, RankedPassage
 
 # Measured on the development cases, see evals/RESULTS.md.
 ANSWER_SCORE = 0.5
 PARTIAL_SCORE = 0.3
-_SECOND_SCORE = 0.5
 _PASSAGES = 3
 _TOO_ALIKE = 0.6
 
@@ -40,19 +40,19 @@ class Evidence:
     is_exact: bool
 
 
-def select(ranked: Sequence[RankedPassage], corrections: Mapping[str, tuple[Passage, ...]]) -> Evidence | None:
+def select(ranked: Sequence[RankedPassage], index: Index) -> Evidence | None:
     """The passages good enough to speak from; None when there is nothing to go on.
 
-    A passage that makes doubtful claims never stands alone: the passages that correct it go first.
+    The best passage answers; the passages it names as `then` continue. A neighbour in the ranking
+    answers another question, so it is offered as a follow-up and not mixed in. A passage that makes
+    doubtful claims never stands alone: the passages that correct it go first.
     """
     if not ranked or ranked[0].score < PARTIAL_SCORE:
         return None
     best = ranked[0]
-    chosen = [*_correcting(best, corrections), best]
-    for candidate in ranked[1:]:
-        if len(chosen) == _PASSAGES or candidate.score < max(_SECOND_SCORE, best.score * 0.6):
-            break
-        if candidate.passage.source_type != "user_article" and not any(_alike(candidate.passage, kept.passage) for kept in chosen):
+    chosen = [*_linked(best, _correcting(best.passage, index)), best]
+    for candidate in _linked(best, [index.by_id[id_] for id_ in best.passage.then if id_ in index.by_id]):
+        if not any(_alike(candidate.passage, kept.passage) for kept in chosen):
             chosen.append(candidate)
     return Evidence(tuple(chosen[:_PASSAGES]), is_exact=best.score >= ANSWER_SCORE)
 
@@ -96,9 +96,14 @@ def cite(
     )
 
 
-def _correcting(best: RankedPassage, corrections: Mapping[str, tuple[Passage, ...]]) -> list[RankedPassage]:
-    passages = dict.fromkeys(passage for claim in best.passage.claims for passage in corrections.get(claim, ()))
-    return [RankedPassage(passage, 0, best.score) for passage in list(passages)[: _PASSAGES - 1]]
+def _correcting(passage: Passage, index: Index) -> list[Passage]:
+    found = dict.fromkeys(correction for claim in passage.claims for correction in index.corrections.get(claim, ()))
+    return list(found)[: _PASSAGES - 1]
+
+
+def _linked(best: RankedPassage, passages: Sequence[Passage]) -> list[RankedPassage]:
+    """Passages that come along with the best one; they are as sure as it is, and not ranked."""
+    return [RankedPassage(passage, 0, best.score, (("linked", 1.0),)) for passage in passages]
 
 
 def _alike(one: Passage, other: Passage) -> bool:

@@ -12,7 +12,7 @@ from knowledge.passages import Document, Passage, Section
 from knowledge.settings import ChunkingSettings
 
 # Raised whenever the same document would give other passages: it is part of the index's identity.
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 # From the best place to break to the worst; the empty string lets nothing grow without bound.
 _BREAKS = ["\n\n", "\n", "。", "！", "？", "；", "，", ""]
 
@@ -56,12 +56,15 @@ def _passage(document: Document, section: Section, start: int, end: int, number:
         source_type=document.source_type if source is None else source.type,
         publisher=document.publisher if own or source is None else source.publisher,
         date=document.date if own or source is None else source.date,
-        source=None if source is None else "、".join(source.label for source in section.sources if source.type != "guidance") or None,
+        source=None
+        if source is None
+        else "、".join(source.label for source in section.sources if source.type != "guidance") or None,
         url=document.url if source is None else source.url,
         caution=document.caution,
         review_by=section.review_by,
         asks=section.asks if number == 0 else (),
         facts=section.facts,
         corrects=section.corrects,
+        then=section.then,
         claims=tuple(id_ for id_, quote in document.claims if quote in text),
     )

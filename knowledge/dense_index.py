@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from knowledge.embedding import Vectors
 from knowledge.errors import IndexProblem
 
 if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
+    from chromadb.api.client import Client
 
 _COLLECTION = "entries"
 _BATCH = 5000  # Chroma takes at most 5461 records a call
@@ -31,14 +33,20 @@ class DenseIndex:
             self._copy = tempfile.TemporaryDirectory(prefix="jiebei-index-", ignore_cleanup_errors=True)
             shutil.copytree(folder, self._copy.name, dirs_exist_ok=True)
         except OSError as error:
-            raise IndexProblem(f"索引要在临时文件夹里打开，但写不进去（{error.strerror}）。请腾出磁盘空间，或设置 TMPDIR。") from None
+            raise IndexProblem(
+                f"索引要在临时文件夹里打开，但写不进去（{error.strerror}）。请腾出磁盘空间，或设置 TMPDIR。"
+            ) from None
         self._client = _client(Path(self._copy.name))
         self._collection = self._client.get_collection(_COLLECTION, embedding_function=None)
         self.size = self._collection.count()
 
     @staticmethod
     def build(
-        folder: Path, vectors: Vectors, passage_ids: Sequence[str], texts: Sequence[str], on_progress: Callable[[int], None] | None = None
+        folder: Path,
+        vectors: Vectors,
+        passage_ids: Sequence[str],
+        texts: Sequence[str],
+        on_progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write the index of `vectors` (n, dimension) into a new folder; entry numbers are positions."""
         client = _client(folder)
@@ -62,7 +70,7 @@ class DenseIndex:
 
     def search(self, vector: Vectors, n: int) -> list[tuple[int, float]]:
         """The `n` nearest (entry, cosine) pairs, best first; ties go to the lower entry."""
-        result = self._collection.query(query_embeddings=[vector], n_results=min(n, self.size), include=["distances"])
+        result = self._collection.query(query_embeddings=vector[np.newaxis], n_results=min(n, self.size), include=["distances"])
         distances = (result["distances"] or [[]])[0]
         hits = [(int(id_), 1.0 - float(distance)) for id_, distance in zip(result["ids"][0], distances, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
@@ -73,7 +81,9 @@ class DenseIndex:
         self._copy.cleanup()
 
 
-def _client(folder: Path) -> ClientAPI:
+def _client(folder: Path) -> Client:
     import chromadb
+    from chromadb.config import Settings
 
-    return chromadb.PersistentClient(str(folder), settings=chromadb.Settings(anonymized_telemetry=False))
+    client: Client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))  # type: ignore[assignment]
+    return client

@@ -28,7 +28,7 @@ _MAX_METADATA_CHARS = 16_000
 _DOCUMENT_KEYS = frozenset(
     {"id", "title", "date", "review_by", "source_type", "publisher", "url", "caution", "facts", "sources", "claims"}
 )
-_SECTION_KEYS = frozenset({"id", "asks", "facts", "sources", "corrects", "review_by"})
+_SECTION_KEYS = frozenset({"id", "asks", "facts", "sources", "corrects", "then", "review_by"})
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*?)[ \t]*#*$", re.MULTILINE)
 _COMMENT = re.compile(r"\s*<!--\n?(.*?)-->", re.DOTALL)
@@ -119,7 +119,9 @@ def read_text(path: Path, name: str) -> str:
     """The file's characters, line ends unified, so that offsets equal those of `open(path).read()`."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise DocumentError(name, f"文件有 {path.stat().st_size // 1024} KB，上限是 {MAX_FILE_BYTES // 1024} KB，请拆成几篇。")
+            raise DocumentError(
+                name, f"文件有 {path.stat().st_size // 1024} KB，上限是 {MAX_FILE_BYTES // 1024} KB，请拆成几篇。"
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise DocumentError(name, f"读不了这个文件（{error.strerror}），请检查权限。") from None
@@ -147,7 +149,7 @@ def parse_document(text: str, name: str, sources: Mapping[str, Source]) -> Docum
         raise DocumentError(name, f"文档头有不认识的字段：{'、'.join(sorted(unknown))}。", 1)
     stem = Path(name).stem
     default_sources = _sources(header.get("sources"), name, 1, sources)
-    sections = tuple(_iter_sections(text, body_start, name, sources, header, default_sources))
+    sections = tuple(_iter_sections(text, body_start, name, sources, header=header, default_sources=default_sources))
     if not sections:
         raise DocumentError(name, "没有正文。", 1)
     title = _string(header, "title", name, 1) or next((s.headings[0] for s in sections if s.headings), stem)
@@ -172,28 +174,28 @@ def _iter_sections(
     body_start: int,
     name: str,
     sources: Mapping[str, Source],
+    *,
     header: Mapping[str, Any],
     default_sources: tuple[Source, ...],
 ) -> Iterator[Section]:
     headings = list(_HEADING.finditer(text, body_start))
     starts = [(body_start, 0, "", headings[0].start() if headings else len(text))]
-    for heading, following in zip(headings, [*headings[1:], None], strict=False):
+    for match, following in zip(headings, [*headings[1:], None], strict=False):
         end = following.start() if following else len(text)
-        starts.append((heading.end(), len(heading.group(1)), heading.group(2), end))
+        starts.append((match.end(), len(match.group(1)), match.group(2), end))
     path: list[tuple[int, str]] = []
     seen: set[str] = set()
-    for number, (start, level, heading, end) in enumerate(starts):
-        line = text.count("\n", 0, start) + 1
+    for number, (after_heading, level, heading, before_next) in enumerate(starts):
+        line = text.count("\n", 0, after_heading) + 1
         if level:
             path = [(depth, words) for depth, words in path if depth < level] + [(level, heading)]
         metadata: dict[str, Any] = {}
-        comment = _COMMENT.match(text, start, end)
+        comment = _COMMENT.match(text, after_heading, before_next)
         if comment is not None:
             metadata = _mapping(comment.group(1), name, line + 1)
-            start = comment.end()
             if unknown := metadata.keys() - _SECTION_KEYS:
                 raise DocumentError(name, f"“{heading}”有不认识的字段：{'、'.join(sorted(unknown))}。", line)
-        start, end = _trim(text, start, end)
+        start, end = _trim(text, comment.end() if comment else after_heading, before_next)
         if start == end:
             continue
         id_ = _string(metadata, "id", name, line) or str(number)
@@ -210,6 +212,7 @@ def _iter_sections(
             facts=_strings(metadata, "facts", name, line) or _strings(header, "facts", name, 1),
             sources=_sources(metadata.get("sources"), name, line, sources) or default_sources,
             corrects=_strings(metadata, "corrects", name, line),
+            then=_strings(metadata, "then", name, line),
             review_by=_date(metadata.get("review_by", header.get("review_by")), name, line),
         )
 
@@ -259,7 +262,15 @@ def _sources(value: Any, name: str, line: int, registry: Mapping[str, Source]) -
             raise DocumentError(name, f"来源 {id_} 不在 {SOURCES_FILE} 里。", line)
         source = registry[id_]
         resolved.append(
-            Source(source.id, source.title, source.type, source.publisher, source.date, source.url, f"第{article}条" if article else None)
+            Source(
+                source.id,
+                source.title,
+                source.type,
+                source.publisher,
+                source.date,
+                source.url,
+                f"第{article}条" if article else None,
+            )
         )
     return tuple(resolved)
 

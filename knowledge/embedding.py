@@ -76,7 +76,7 @@ class OnnxEmbedder:
         except Exception as error:  # the runtime raises its own private types for a damaged file
             raise ModelUnavailable(f"模型文件夹 {folder} 无法加载（{error}）。请检查设置 model，或重新安装本项目。") from None
         self._tokenizer.enable_truncation(int(config["max_tokens"]))
-        self._tokenizer.enable_padding(pad_id=self._tokenizer.token_to_id("<pad>"), pad_token="<pad>")
+        self._tokenizer.enable_padding(pad_id=self._tokenizer.token_to_id("<pad>"), pad_token="<pad>")  # noqa: S106 - a token of the vocabulary
         self._query_prefix = str(config["query_prefix"])
         self._passage_prefix = str(config["passage_prefix"])
         self.dimension = int(config["dimension"])
@@ -85,7 +85,8 @@ class OnnxEmbedder:
 
     def embed_query(self, query: str) -> Vectors:
         """See `Embedder.embed_query`."""
-        return self._run([self._query_prefix + query])[0]
+        vector: Vectors = self._run([self._query_prefix + query])[0]
+        return vector
 
     def embed_queries(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> Vectors:
         """See `Embedder.embed_queries`."""
@@ -136,7 +137,8 @@ class SentenceTransformersEmbedder:
 
     def embed_query(self, query: str) -> Vectors:
         """See `Embedder.embed_query`."""
-        return self.embed_queries([query])[0]
+        vector: Vectors = self.embed_queries([query])[0]
+        return vector
 
     def embed_queries(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> Vectors:
         """See `Embedder.embed_queries`."""

@@ -1,11 +1,11 @@
 """Everything this layer can refuse to do, in words for the person in front of it.
 
-    KnowledgeError
-    ├── DocumentError        one file of the corpus cannot be read: path, line, what to do
-    ├── ModelUnavailable     the embedding model is not where the setting says
-    └── IndexProblem         no index can be served
-        ├── IndexBusy        another process is building it
-        └── IndexDamaged     files differ from what was built
+KnowledgeError
+├── DocumentError        one file of the corpus cannot be read: path, line, what to do
+├── ModelUnavailable     the embedding model is not where the setting says
+└── IndexProblem         no index can be served
+    ├── IndexBusy        another process is building it
+    └── IndexDamaged     files differ from what was built
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ class Index:
     dense: DenseIndex
     keyword: KeywordIndex
     corrections: dict[str, tuple[Passage, ...]]
+    by_id: dict[str, Passage]
     problems: tuple[str, ...]
 
     def close(self) -> None:
@@ -98,9 +99,7 @@ def current_version(index_dir: Path) -> str | None:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Seal a version folder: the hash of every file in it, written last."""
-    manifest["files"] = {
-        path.relative_to(folder).as_posix(): _hash(path) for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    manifest["files"] = {path.relative_to(folder).as_posix(): _hash(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
@@ -113,7 +112,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise IndexDamaged(f"索引 {folder.name} 的清单读不了。请运行 assistant index --rebuild。") from None
     if damaged:
-        raise IndexDamaged(f"索引 {folder.name} 有 {len(damaged)} 个文件与清单不符（{damaged[0]}）。请运行 assistant index --rebuild。")
+        raise IndexDamaged(
+            f"索引 {folder.name} 有 {len(damaged)} 个文件与清单不符（{damaged[0]}）。请运行 assistant index --rebuild。"
+        )
     return manifest
 
 
@@ -140,6 +141,7 @@ def open_index(folder: Path) -> Index:
         dense=dense,
         keyword=keyword,
         corrections=_corrections(passages),
+        by_id={passage.id: passage for passage in passages},
         problems=tuple(manifest["problems"]),
     )
 

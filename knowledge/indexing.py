@@ -99,7 +99,12 @@ def ensure_index(
 
 
 def build_index(
-    settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool = False, progress: Progress = silent, wait_seconds: float = 0
+    settings: KnowledgeSettings,
+    embedder: Embedder,
+    *,
+    rebuild: bool = False,
+    progress: Progress = silent,
+    wait_seconds: float = 0,
 ) -> BuildReport:
     """Make the index of the present corpus current; raises IndexBusy, IndexProblem, KnowledgeError.
 
@@ -168,7 +173,7 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
         )
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)
-        os.replace(work, target)
+        work.replace(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -187,9 +192,7 @@ def _entries(number: int, passage: Passage) -> Iterable[Entry]:
     yield Entry(number, "body", f"{passage.title} {passage.heading}\n{passage.text}")
 
 
-def _embed(
-    entries: Sequence[Entry], embedder: Embedder, known: dict[str, Vectors], progress: Progress
-) -> tuple[Vectors, int]:
+def _embed(entries: Sequence[Entry], embedder: Embedder, known: dict[str, Vectors], progress: Progress) -> tuple[Vectors, int]:
     """Vectors of shape (len(entries), dimension), and how many of them were not known before."""
     vectors = np.zeros((len(entries), embedder.dimension), dtype=np.float32)
     missing: dict[str, list[int]] = {"question": [], "body": []}
@@ -243,7 +246,7 @@ def _is_whole(folder: Path) -> bool:
 def _switch(index_dir: Path, version: str) -> None:
     pointer = index_dir / "current.new"
     pointer.write_text(version + "\n", encoding="ascii")
-    os.replace(pointer, index_dir / "current")
+    pointer.replace(index_dir / "current")
 
 
 def _forget_old_versions(index_dir: Path, current: str) -> None:
@@ -257,7 +260,7 @@ def _verify_in_child(folder: Path) -> None:
     command = [sys.executable, "-c", "import sys; from knowledge.indexing import verify; verify(sys.argv[1])", str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=_SELF_QUERY_SECONDS, env=environment)  # noqa: S603
+        child = subprocess.run(command, capture_output=True, text=True, timeout=_SELF_QUERY_SECONDS, env=environment, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise IndexProblem(f"新索引自检超过 {_SELF_QUERY_SECONDS} 秒，没有采用。请再运行一次 assistant index。") from None
     if child.returncode != 0:

@@ -42,7 +42,8 @@ class Section:
     """One heading of a document with everything that was said about it.
 
     `start` and `end` enclose the body only, without heading and metadata.
-    `corrects` lists the claims this section puts right; `claims` the doubtful claims it makes.
+    `corrects` lists the claims this section puts right. `then` names the passages whose answer a
+    person needs next; the composed answer continues with them.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Section:
     facts: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     corrects: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     review_by: str | None = None
 
 
@@ -101,6 +103,7 @@ class Passage:
     asks: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     corrects: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
 
     @property

@@ -23,7 +23,12 @@ class Retriever:
     """Finds the passages of one index that answer a query; safe to share between threads."""
 
     def __init__(
-        self, index: Index, embedder: Embedder, reranker: Reranker, settings: RetrievalSettings, today: Callable[[], date] = date.today
+        self,
+        index: Index,
+        embedder: Embedder,
+        reranker: Reranker,
+        settings: RetrievalSettings,
+        today: Callable[[], date] = date.today,
     ) -> None:
         self.index = index
         self.today = today
@@ -106,5 +111,3 @@ def _rows_by_passage(index: Index) -> Mapping[int, tuple[list[int], int]]:
         questions, body = rows.get(entry.passage, ([], 0))
         rows[entry.passage] = ([*questions, row], body) if entry.kind == "question" else (questions, row)
     return rows
-
-

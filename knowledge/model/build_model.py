@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import re
 import struct
@@ -29,6 +30,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,7 @@ LEAST_AGREEMENT = 0.995  # cosine of an exported vector with the one it stands f
 OPSET = 17
 SPACE = "▁"
 IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+CAPITALS = re.compile("[A-Z]{2}")
 # Code points that may stand in a kept piece: Latin, Greek, punctuation and symbols, CJK, full-width forms, emoji.
 KEPT_RANGES = (
     (0x0, 0x24F),
@@ -111,7 +114,6 @@ class Cursor:
 class Tensor:
     """Where one tensor lies in the file."""
 
-    quantised: bool
     count: int
     offset: int
 
@@ -208,7 +210,7 @@ def _parse(data: bytes) -> Source:
         token_types=token_types,
         epsilon=float(epsilon),
         specials=specials,
-        pieces=[text[start:end].decode() for start, end in zip(bounds, bounds[1:], strict=False)],
+        pieces=[text[start:end].decode() for start, end in itertools.pairwise(bounds)],
         scores=scores,
         normalisation=_read_normalisation(cursor),
         tensors=_read_tensors(cursor),
@@ -231,8 +233,10 @@ def _read_tensors(cursor: Cursor) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for _ in range(cursor.value("i")):
         name = cursor.take(cursor.value("H")).decode()
-        kind, count, offset, _ = cursor.values("BIQQ")
-        tensors[name] = Tensor(quantised=kind == 1, count=count, offset=offset)
+        _, count, offset, size = cursor.values("BIQQ")
+        if offset + size > len(cursor.data):
+            raise ValueError(f"{name} ends behind the file")
+        tensors[name] = Tensor(count=count, offset=offset)
     return tensors
 
 
@@ -243,8 +247,9 @@ def kept_pieces(source: Source, words: Iterable[str]) -> list[int]:
     """Ids of the pieces that stay, in their old order.
 
     All Chinese pieces, digits, punctuation, symbols and emoji, and every single letter (so that any Latin
-    or Greek word can still be spelt) stay. Of the longer Latin pieces, which serve a hundred languages,
-    the 6,000 most frequent by the source's own scores stay, and the words that `kept_words.txt` lists.
+    or Greek word can still be spelt) stay, and pairs of capitals, of which abbreviations are made. Of the
+    longer Latin pieces, which serve a hundred languages, the 6,000 most frequent by the source's own
+    scores stay, and the words that `kept_words.txt` lists.
     """
     kept = set(source.specials.values())
     listed = {form for word in words for form in (word, SPACE + word)}
@@ -253,7 +258,8 @@ def kept_pieces(source: Source, words: Iterable[str]) -> list[int]:
         bare = piece.replace(SPACE, "")
         if number in kept or piece == "<mask>" or not all(_may_stay(character) for character in bare):
             continue
-        if len(bare) <= 1 or IDEOGRAPH.search(bare) or not any(character.isalpha() for character in bare) or piece in listed:
+        is_text = any(character.isalpha() for character in bare)
+        if len(bare) <= 1 or not is_text or IDEOGRAPH.search(bare) or CAPITALS.fullmatch(bare) or piece in listed:
             kept.add(number)
         elif bare.isascii():
             latin.append(number)
@@ -329,17 +335,10 @@ def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     """The form in which transformers saves and trains with it."""
     from transformers import PreTrainedTokenizerFast
 
+    roles = {"bos": "<s>", "eos": "</s>", "cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>"}
+    names = {f"{role}_token": piece for role, piece in roles.items()}
     make: Any = PreTrainedTokenizerFast  # its constructor carries no types
-    wrapped: PreTrainedTokenizerFast = make(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        model_max_length=MAX_TOKENS,
-    )
+    wrapped: PreTrainedTokenizerFast = make(tokenizer_object=tokenizer, model_max_length=MAX_TOKENS, **names)
     return wrapped
 
 
@@ -351,22 +350,22 @@ def build_bert(source: Source, kept: Sequence[int], origin: dict[str, str]) -> B
     from transformers import BertConfig, BertModel
 
     new_id = {old: new for new, old in enumerate(kept)}
-    settings: dict[str, Any] = dict(
-        vocab_size=len(kept),
-        hidden_size=source.hidden,
-        num_hidden_layers=source.layers,
-        num_attention_heads=source.heads,
-        intermediate_size=source.feed_forward,
-        max_position_embeddings=source.positions,
-        type_vocab_size=source.token_types,
-        layer_norm_eps=source.epsilon,
-        hidden_act="gelu",
-        pad_token_id=new_id[source.specials["<pad>"]],
-        bos_token_id=new_id[source.specials["<s>"]],
-        eos_token_id=new_id[source.specials["</s>"]],
-        tokenizer_class="PreTrainedTokenizerFast",
-        origin=origin,  # travels with the weights through any later training
-    )
+    settings: dict[str, Any] = {
+        "vocab_size": len(kept),
+        "hidden_size": source.hidden,
+        "num_hidden_layers": source.layers,
+        "num_attention_heads": source.heads,
+        "intermediate_size": source.feed_forward,
+        "max_position_embeddings": source.positions,
+        "type_vocab_size": source.token_types,
+        "layer_norm_eps": source.epsilon,
+        "hidden_act": "gelu",
+        "pad_token_id": new_id[source.specials["<pad>"]],
+        "bos_token_id": new_id[source.specials["<s>"]],
+        "eos_token_id": new_id[source.specials["</s>"]],
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "origin": origin,  # travels with the weights through any later training
+    }
     bert = BertModel(BertConfig(**settings), add_pooling_layer=False)
     loaded = bert.load_state_dict(dict(_weights(source, kept)), strict=False)
     if odd := [*loaded.missing_keys, *loaded.unexpected_keys]:
@@ -625,7 +624,8 @@ def verify(model: SentenceTransformer, output: Path) -> float:
 
     tokenizer = Tokenizer.from_file(str(output / "tokenizer.json"))
     encodings = tokenizer.encode_batch(list(SAMPLES))
-    if unknown := [text for text, encoding in zip(SAMPLES, encodings, strict=True) if "<unk>" in encoding.tokens]:
+    unknown_id = model.tokenizer.unk_token_id
+    if unknown := [text for text, encoding in zip(SAMPLES, encodings, strict=True) if unknown_id in encoding.ids]:
         say(f"注意：词表不认识这些例句中的某些字：{unknown}")
     feed = {
         "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
@@ -659,10 +659,17 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _require(*modules: str) -> None:
+    for name in modules:
+        if find_spec(name) is None:
+            raise BuildError(f"没有安装 {name}。请先运行：pip install {name.replace('_', '-')}")
+
+
 def _silence_progress_bars() -> None:
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    quieten: Any = logging.disable_progress_bar  # carries no types
+    quieten()
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -680,8 +687,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one of the two forms; 2 means that the input cannot be used."""
     arguments = _arguments(words)
-    _silence_progress_bars()
     try:
+        _require("onnx", "sentence_transformers", "onnxruntime")
+        _silence_progress_bars()
         if folder := arguments.from_folder:
             export_folder(folder, arguments.output, name=arguments.name or folder.resolve().name, bits=arguments.bits or 8)
             return 0

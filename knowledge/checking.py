@@ -1,0 +1,94 @@
+"""The check of a corpus: everything an author, a build or a reviewer would want to hear, in seconds.
+
+Rules on one section live in `section_rules`, rules across sections in `corpus_rules`; this file
+loads a corpus once and runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from knowledge.corpus_rules import check_document, duplicate_questions, near_duplicates, uncorrected_claims, unused_facts
+from knowledge.documents import SOURCES_FILE, Corpus, load_corpus, read_sources
+from knowledge.errors import DocumentError
+from knowledge.findings import Finding
+from knowledge.ledger import LEDGER_FILE, Fact, read_ledger
+from knowledge.passages import Document, Source
+from knowledge.section_rules import View, check_section
+from knowledge.sources_page import SOURCES_PAGE, check_sources_page, render_sources
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A corpus and what there is to say about it."""
+
+    corpus: Corpus
+    findings: tuple[Finding, ...]
+
+
+def check(folders: Iterable[Path], today: date) -> list[Finding]:
+    """All findings, by path and line; `today` decides which review dates are past."""
+    return list(check_corpus(folders, today).findings)
+
+
+def check_corpus(folders: Iterable[Path], today: date) -> Checked:
+    """The findings together with the corpus they are about."""
+    folders = list(folders)
+    findings: list[Finding] = []
+    ledger: dict[str, Fact] = {}
+    for folder in folders:
+        if (folder / LEDGER_FILE).is_file():
+            try:
+                ledger.update(read_ledger(folder / LEDGER_FILE))
+            except DocumentError as problem:
+                findings.append(_schema(problem))
+    corpus = load_corpus(folders)
+    findings.extend(map(_schema, corpus.problems))
+    findings.extend(_check_documents(corpus.documents, ledger, today))
+    for folder in folders:
+        if (sources := _registry(folder)) is not None:
+            findings.extend(check_sources_page(folder, corpus.documents, sources))
+    return Checked(corpus, tuple(sorted(set(findings))))
+
+
+def write_sources_pages(folders: Iterable[Path]) -> list[Path]:
+    """Rewrite the page of every folder that registers sources; the pages written."""
+    folders = list(folders)
+    corpus = load_corpus(folders)
+    written = []
+    for folder in folders:
+        if (sources := _registry(folder)) is not None:
+            (folder / SOURCES_PAGE).write_text(render_sources(corpus.documents, sources), encoding="utf-8")
+            written.append(folder / SOURCES_PAGE)
+    return written
+
+
+def _check_documents(documents: Iterable[Document], ledger: Mapping[str, Fact], today: date) -> Iterator[Finding]:
+    documents = list(documents)
+    titles = frozenset(document.title for document in documents)
+    ours = [
+        (document, section) for document in documents if document.source_type != "user_article" for section in document.sections
+    ]
+    for document in documents:
+        yield from check_document(document, today)
+        for section in document.sections:
+            yield from check_section(View(document, section, ledger, titles))
+    yield from duplicate_questions(ours)
+    yield from near_duplicates(ours)
+    yield from uncorrected_claims(documents, ledger)
+    yield from unused_facts(ours, ledger)
+
+
+def _registry(folder: Path) -> dict[str, Source] | None:
+    path = folder / SOURCES_FILE
+    try:
+        return read_sources(path, SOURCES_FILE) if path.is_file() else None
+    except DocumentError:
+        return None  # already a problem of the corpus
+
+
+def _schema(problem: DocumentError) -> Finding:
+    return Finding(problem.path, problem.line or 1, "schema", problem.problem)
