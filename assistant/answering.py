@@ -6,22 +6,34 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assistant.answer import Answer, Refusal, Sentence
-from assistant.composing import compose
-from assistant.conversation import read_history, standalone_question
+from assistant.answer import Answer, Refusal, Safety, Sentence
+from assistant.composing import Draft, compose
+from assistant.conversation import Turn, is_vague, parts_of, read_history, standalone_question
 from assistant.evidence import Evidence, cite, select
 from assistant.grounding import supported
-from assistant.prompts import CLOSEST, EXAMPLE_QUESTIONS, NEAREST, NO_EVIDENCE, OFFICIAL_WAY, OUT_OF_SCOPE
-from assistant.screening import screen
+from assistant.handing_off import hand_off
+from assistant.prompts import (
+    CONNECTING,
+    EXAMPLE_QUESTIONS,
+    MASKED,
+    NEAREST,
+    NO_EVIDENCE,
+    OFFICIAL_WAY,
+    OUT_OF_SCOPE,
+    SYMPTOM_QUESTIONS,
+    WHICH_SYMPTOM,
+)
+from assistant.risk import Risk, recognise, without_instructions
+from assistant.screening import Screened, screen
 from knowledge.passages import Document, RankedPassage
 from knowledge.retriever import Retriever, is_stale
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
-_CONNECTING = frozenset({CLOSEST})
 _FOLLOW_UPS = 3
 # Below this the question is about something else altogether, and neighbours would only puzzle.
 _IN_SCOPE_SCORE = 0.05
@@ -75,69 +87,120 @@ class Assistant:
 
     def stream(self, question: str, history: Sequence[Any] | None = None) -> Iterator[Sentence | Answer]:
         """Checked sentences as they come, then the Answer that holds them all."""
-        started = time.perf_counter()
+        clock = _Clock()
         screened = screen(question, max_chars=self._max_question_chars)
-        standalone = standalone_question(screened.question, read_history(history))
-        retrieving = time.perf_counter()
-        ranked = self._retriever.retrieve(standalone)
-        retrieved = time.perf_counter()
-        evidence = select(ranked, self._retriever.index)
-        if evidence is None:
-            answer = self._refuse(screened.question, standalone, ranked)
-        else:
-            answer = self._answer(screened.question, standalone, ranked, evidence)
+        turns = read_history(history)
+        risk = recognise(screened.question)
+        clock.lap("screen")
+        standalone = standalone_question(without_instructions(screened.question), turns)
+        clock.lap("understand")
+        rankings = [self._retriever.retrieve(part, risk.documents if risk else None) for part in parts_of(standalone)]
+        clock.lap("retrieve")
+        evidence = select(rankings, self._retriever.index)
+        clock.lap("select")
+        answer = self._respond(screened, standalone, rankings, evidence, risk, turns)
         yield from answer.sentences
-        finished = time.perf_counter()
-        timings = {"retrieve": (retrieved - retrieving) * 1000, "total": (finished - started) * 1000}
-        yield _with_timings(answer, timings)
+        clock.lap("answer")
+        yield replace(answer, timings_ms=clock.timings())
 
-    def _answer(self, question: str, standalone: str, ranked: Sequence[RankedPassage], evidence: Evidence) -> Answer:
-        draft = compose(evidence)
-        sentences = supported(draft.sentences, evidence, _CONNECTING)
-        steps = supported(draft.steps, evidence, _CONNECTING)
-        shown = {marker for sentence in (*sentences, *steps) for marker in sentence.markers}
-        index = self._retriever.index
-        today = self._retriever.today()
-        return Answer(
-            id=self._id(standalone),
-            question=question,
-            standalone_question=standalone,
-            status="answered" if evidence.is_exact else "partial",
-            sentences=sentences,
-            citations=tuple(
-                cite(marker, ranked_passage, draft.used[marker], index.documents[ranked_passage.passage.document_id].text,
-                     lambda passage: is_stale(passage, today))
-                for marker, ranked_passage in enumerate(evidence.passages, start=1)
-                if marker in shown
-            ),
-            next_steps=steps,
-            follow_ups=_other_questions(ranked, evidence),
-            index_version=index.version,
-        )  # fmt: skip
-
-    def _refuse(self, question: str, standalone: str, ranked: Sequence[RankedPassage]) -> Answer:
-        near = tuple(item.passage.heading for item in ranked[:_FOLLOW_UPS] if item.score >= _IN_SCOPE_SCORE)
-        message = NO_EVIDENCE + OFFICIAL_WAY + NEAREST if near else OUT_OF_SCOPE + NEAREST
-        return Answer(
-            id=self._id(standalone),
-            question=question,
+    def _respond(
+        self,
+        screened: Screened,
+        standalone: str,
+        rankings: Sequence[Sequence[RankedPassage]],
+        evidence: Evidence | None,
+        risk: Risk | None,
+        turns: Sequence[Turn],
+    ) -> Answer:
+        ranked = rankings[0]
+        blank = Answer(
+            id=hashlib.sha256(f"{self.index_version}\0{standalone}".encode()).hexdigest()[:12],
+            question=screened.question,
             standalone_question=standalone,
             status="refused",
-            refusal=Refusal("no_evidence" if near else "out_of_scope", message, near or EXAMPLE_QUESTIONS[:_FOLLOW_UPS]),
-            index_version=self._retriever.index.version,
+            index_version=self.index_version,
+        )
+        if risk is not None:
+            answer = self._warn(blank, ranked, risk)
+        elif is_vague(standalone) and not _just_asked_back(turns):
+            answer = replace(blank, status="clarify", sentences=(Sentence(WHICH_SYMPTOM),), follow_ups=SYMPTOM_QUESTIONS)
+        elif evidence is None:
+            answer = _refuse(blank, ranked)
+        else:
+            answer = self._answer(blank, rankings, evidence)
+        if screened.masked:
+            answer = replace(answer, sentences=(*answer.sentences, Sentence(MASKED)))
+        return replace(answer, hand_off=hand_off(answer, risk, turns))
+
+    def _answer(self, blank: Answer, rankings: Sequence[Sequence[RankedPassage]], evidence: Evidence) -> Answer:
+        draft = compose(blank.standalone_question, evidence)
+        answer = self._cited(blank, draft, evidence)
+        return replace(
+            answer, status="answered" if evidence.is_exact else "partial", follow_ups=_other_questions(rankings, evidence)
         )
 
-    def _id(self, standalone: str) -> str:
-        return hashlib.sha256(f"{self.index_version}\0{standalone}".encode()).hexdigest()[:12]
+    def _warn(self, blank: Answer, ranked: Sequence[RankedPassage], risk: Risk) -> Answer:
+        """What to do now comes first, whatever was found; what the knowledge says about it follows."""
+        warning = replace(blank, status="safety", safety=Safety(risk.kind, risk.reply), sentences=(Sentence(risk.reply),))
+        if not ranked:
+            return warning
+        evidence = Evidence((ranked[0],), (), is_exact=True)
+        answer = self._cited(warning, compose(blank.standalone_question, evidence), evidence)
+        return replace(answer, sentences=(*warning.sentences, *answer.sentences))
+
+    def _cited(self, blank: Answer, draft: Draft, evidence: Evidence) -> Answer:
+        """The draft's supported sentences with the citations they need and no others."""
+        sentences = supported(draft.sentences, evidence, CONNECTING)
+        steps = supported(draft.steps, evidence, CONNECTING)
+        shown = {marker for sentence in (*sentences, *steps) for marker in sentence.markers}
+        documents, today = self._retriever.index.documents, self._retriever.today()
+        citations = tuple(
+            cite(
+                marker,
+                ranked,
+                draft.used[marker],
+                documents[ranked.passage.document_id].text,
+                lambda passage: is_stale(passage, today),
+            )
+            for marker, ranked in enumerate(evidence.passages, start=1)
+            if marker in shown
+        )
+        return replace(blank, sentences=sentences, next_steps=steps, citations=citations)
 
 
-def _other_questions(ranked: Sequence[RankedPassage], evidence: Evidence) -> tuple[str, ...]:
-    used = {item.passage.id for item in evidence.passages}
-    others = [item for item in ranked if item.passage.id not in used and item.passage.source_type != "user_article"]
-    return tuple(item.passage.heading for item in others[:_FOLLOW_UPS])
+class _Clock:
+    """Milliseconds of each stage and of the whole."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._laps[stage] = now - self._last
+        self._last = now
+
+    def timings(self) -> dict[str, float]:
+        return {
+            stage: round(seconds * 1000, 2) for stage, seconds in (self._laps | {"total": self._last - self._started}).items()
+        }
 
 
-def _with_timings(answer: Answer, timings: dict[str, float]) -> Answer:
-    from dataclasses import replace
+def _refuse(blank: Answer, ranked: Sequence[RankedPassage]) -> Answer:
+    near = tuple(item.passage.heading for item in ranked[:_FOLLOW_UPS] if item.score >= _IN_SCOPE_SCORE)
+    message = NO_EVIDENCE + OFFICIAL_WAY + NEAREST if near else OUT_OF_SCOPE + NEAREST
+    refusal = Refusal("no_evidence" if near else "out_of_scope", message, near or EXAMPLE_QUESTIONS[:_FOLLOW_UPS])
+    return replace(blank, status="refused", refusal=refusal)
 
-    return replace(answer, timings_ms={name: round(value, 2) for name, value in timings.items()})
+
+def _just_asked_back(turns: Sequence[Turn]) -> bool:
+    said = [turn.content for turn in turns if turn.role == "assistant"]
+    return bool(said) and WHICH_SYMPTOM in said[-1]
+
+
+def _other_questions(rankings: Sequence[Sequence[RankedPassage]], evidence: Evidence) -> tuple[str, ...]:
+    """What is asked next: first where the answer itself leads, then its neighbours in the ranking."""
+    used = {item.passage.id for item in evidence.answers}
+    neighbours = [item for ranked in rankings for item in ranked if item.passage.source_type != "user_article"]
+    others = [item.passage.heading for item in (*evidence.continuations, *neighbours) if item.passage.id not in used]
+    return tuple(dict.fromkeys(others))[:_FOLLOW_UPS]

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -154,10 +155,10 @@ def create_api(bot: Assistant) -> FastAPI:
 
 def _close_other_methods(api: FastAPI) -> None:
     """404 and 405 as JSON for every path that is the API's: a page mounted on "/" would answer them otherwise."""
-    allowed = {"/healthz": "GET", "/v1/ask": "POST", "/v1/ask/stream": "POST", "/v1/documents/{document_id:path}": "GET"}
-    for path, method in allowed.items():
-        others = [other for other in _METHODS if other != method]
-        api.add_api_route(path, _wrong_method(method), methods=others, include_in_schema=False)
+    for route in [route for route in api.routes if isinstance(route, APIRoute)]:
+        allowed = sorted(route.methods or ())
+        others = [method for method in _METHODS if method not in allowed]
+        api.add_api_route(route.path, _wrong_method(", ".join(allowed)), methods=others, include_in_schema=False)
     api.add_api_route("/v1/{rest:path}", _no_such_route, methods=list(_METHODS), include_in_schema=False)
 
 

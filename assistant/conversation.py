@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from knowledge.chinese_text import scrub
+from knowledge.signals import Reading, read
 
 _TURNS_KEPT = 10
 _CHARS_KEPT = 500
+
+# Concepts that say how something is asked, not what about.
+_WAYS_OF_ASKING = frozenset({"why", "how", "can", "howlong", "howmuch", "cannot", "condition", "same"})
+_POINTING = re.compile(
+    r"这个|那个|这样|那样|它|他们|她们|上面|刚才|前面|之前说|你说的|这种|那种|这些|那些|这(?:是|要|会|能|得|咋)|那(?:要|会|能|得|是|咋|怎|多|为|什|还|我|就|如)"
+)
+_LEADING = re.compile(r"^(?:那么?|还有|然后|另外|再问(?:一下|下)?|请问|那请问|所以|但是|可是|不过|好的?|嗯+|哦+)[，, ]?")
+_ANOTHER_PRODUCT = re.compile(
+    r"^(?:那|还有)?(?:要是|如果|换成)?(借呗|花呗|信用贷|信用购|网商贷|备用金)(?:呢|也是吗|也一样吗|也这样吗|也是这样吗)?$"
+)
+_NTH = re.compile(r"第?([一二三四五六1-6])(?:个|条|点|步|种|项)")
+_NUMERALS = {numeral: place for place, pair in enumerate(("一1", "二2", "三3", "四4", "五5", "六6")) for numeral in pair}
+_LISTED = re.compile(
+    r"(?:^|\n|(?<=[。；;：: ]))\s*(?:[-*•]|[1-9][.、．)）]|[①②③④⑤⑥]|[（(][一二三四五六1-6][)）]|第[一二三四五六][，,、：:]?(?:是|步)?)\s*([^\n；;①②③④⑤⑥]+?)(?=[\n；;]|$|(?:[1-9][.、．)）])|[①②③④⑤⑥]|第[一二三四五六][，,、：:是步])"
+)
+_ASKING = re.compile(
+    r"(?:为什么|为何|怎么回事|什么原因|是什么原因|怎么办|怎么弄|怎么|如何|能不能|可不可以|是不是|吗|呢|么|啊|呀|[？?！!。，,])+"
+)
+_MARKERS = re.compile(r"\[\d+\]")
+_PARTS = re.compile(
+    r"[？?；;\n]+|[，,。]?(?:还有就是|还有|另外|顺便问下?|顺便|以及|再就是|同时)[，,]?|[，,](?=.{0,12}(?:吗|怎么|为什么|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|多少)[^，,]*$)"
+)
+_INTERROGATIVE = re.compile(
+    r"吗|怎么|为什么|为啥|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|是不是|可不可以|多少|能否|有没有|呢$|何"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +49,10 @@ class Turn:
 
 def read_history(history: Sequence[Any] | None) -> tuple[Turn, ...]:
     """The last turns that can be trusted to be turns; other roles and shapes are dropped."""
+    if not isinstance(history, Sequence) or isinstance(history, str | bytes):
+        return ()
     turns = []
-    for message in list(history or ())[-2 * _TURNS_KEPT :]:
+    for message in history[-2 * _TURNS_KEPT :]:
         if not isinstance(message, Mapping):
             continue
         role, content = message.get("role"), message.get("content")
@@ -32,6 +61,74 @@ def read_history(history: Sequence[Any] | None) -> tuple[Turn, ...]:
     return tuple(turns[-_TURNS_KEPT:])
 
 
-def standalone_question(question: str, history: Sequence[Turn]) -> str:
-    """The question as it reads without the history."""
-    return question
+def standalone_question(question: str, turns: Sequence[Turn]) -> str:
+    """The question as it reads without the history; unchanged where it stands on its own."""
+    if not turns:
+        return question
+    listed = _listed_item(question, turns)
+    if listed is not None:
+        return listed
+    asked = [turn.content for turn in turns if turn.role == "user"]
+    topic = next((text for text in reversed(asked) if not _leans(text)), asked[-1] if asked else "")
+    swap = _ANOTHER_PRODUCT.match(question.strip(" ？?。"))
+    if swap is not None and topic:
+        return _with_product(topic, swap.group(1))
+    if not topic or not _leans(question):
+        return question
+    return f"{_subject(topic)}，{_LEADING.sub('', question)}"
+
+
+def parts_of(question: str) -> tuple[str, ...]:
+    """The questions in a question: two when both halves ask something, else the whole."""
+    pieces = [piece.strip(" ，,。") for piece in _PARTS.split(question) if piece and piece.strip(" ，,。")]
+    asking = [piece for piece in pieces if _INTERROGATIVE.search(piece) and _topics(read(piece))]
+    if len(asking) < 2 or len(asking) > 3:
+        return (question,)
+    product = next(iter(sorted(read(question).products)), "")
+    return tuple(piece if read(piece).products or not product else f"{product}{piece}" for piece in asking[:2])
+
+
+def is_vague(question: str) -> bool:
+    """Whether it names no more than the product: 借呗额度, 借呗怎么回事."""
+    reading = read(question)
+    plain = re.sub(
+        r"借呗|额度|我|的|怎么回事|怎么了|怎么|问题|咨询|一下|请问|你好|在吗|有|了|呢|吗|啊|想问|关于|帮我|看看|看|下|[，。？?！! ]",
+        "",
+        reading.text,
+    )
+    return not plain and bool(reading.products or "额度" in reading.text)
+
+
+def _topics(reading: Reading) -> frozenset[str]:
+    return reading.concepts - _WAYS_OF_ASKING
+
+
+def _leans(question: str) -> bool:
+    """Whether the question needs what came before: it points back, or names neither product nor matter."""
+    reading = read(question)
+    own = bool(reading.products) + bool(_topics(reading))
+    if own == 2 or len(reading.text) > 20:
+        return False
+    return own == 0 or bool(_POINTING.search(question)) or bool(_LEADING.match(question)) or not reading.products
+
+
+def _subject(topic: str) -> str:
+    """A former question without its way of asking: 借呗额度为什么没了 → 借呗额度没了."""
+    return _ASKING.sub("", topic).strip() or topic
+
+
+def _with_product(topic: str, product: str) -> str:
+    for name in ("借呗", "花呗", "信用贷", "信用购", "网商贷", "备用金"):
+        if name in topic:
+            return topic.replace(name, product)
+    return f"{product}{topic}"
+
+
+def _listed_item(question: str, turns: Sequence[Turn]) -> str | None:
+    nth = _NTH.search(question)
+    said = next((turn.content for turn in reversed(turns) if turn.role == "assistant"), "")
+    if nth is None or len(question) > 20:
+        return None
+    items = [item.strip(" 。.") for item in _LISTED.findall(_MARKERS.sub("", said))]
+    place = _NUMERALS[nth.group(1)]
+    return items[place] if place < len(items) else None

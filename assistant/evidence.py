@@ -31,30 +31,46 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The passages an answer rests on, in order; marker n is `passages[n - 1]`.
+    """The passages an answer rests on.
 
-    `is_exact` is false where the best passage is near the question without quite meeting it.
+    `answers` hold what was asked, one for each question in the question; `continuations` what the
+    asker needs next. `is_exact` is false where the best passage is near the question without quite
+    meeting it.
     """
 
-    passages: tuple[RankedPassage, ...]
+    answers: tuple[RankedPassage, ...]
+    continuations: tuple[RankedPassage, ...]
     is_exact: bool
 
+    @property
+    def passages(self) -> tuple[RankedPassage, ...]:
+        """All of them, in the order of their markers: marker n is `passages[n - 1]`."""
+        return self.answers + self.continuations
 
-def select(ranked: Sequence[RankedPassage], index: Index) -> Evidence | None:
-    """The passages good enough to speak from; None when there is nothing to go on.
+
+def select(rankings: Sequence[Sequence[RankedPassage]], index: Index) -> Evidence | None:
+    """The passages good enough to speak from, one ranking for each question; None when there is nothing to go on.
 
     The best passage answers; the passages it names as `then` continue. A neighbour in the ranking
     answers another question, so it is offered as a follow-up and not mixed in. A passage that makes
     doubtful claims never stands alone: the passages that correct it go first.
     """
-    if not ranked or ranked[0].score < PARTIAL_SCORE:
+    best = [ranked[0] for ranked in rankings if ranked and ranked[0].score >= PARTIAL_SCORE]
+    if not best:
         return None
-    best = ranked[0]
-    chosen = [*_linked(best, _correcting(best.passage, index)), best]
-    for candidate in _linked(best, [index.by_id[id_] for id_ in best.passage.then if id_ in index.by_id]):
-        if not any(_alike(candidate.passage, kept.passage) for kept in chosen):
-            chosen.append(candidate)
-    return Evidence(tuple(chosen[:_PASSAGES]), is_exact=best.score >= ANSWER_SCORE)
+    answers: list[RankedPassage] = []
+    for item in best:
+        for candidate in (*_linked(item, _correcting(item.passage, index)), item):
+            if not any(_alike(candidate.passage, kept.passage) for kept in answers):
+                answers.append(candidate)
+    continuations: list[RankedPassage] = []
+    for candidate in _linked(best[0], [index.by_id[id_] for id_ in best[0].passage.then if id_ in index.by_id]):
+        if not any(_alike(candidate.passage, kept.passage) for kept in (*answers, *continuations)):
+            continuations.append(candidate)
+    exact = len(best) == len(rankings) and all(item.score >= ANSWER_SCORE for item in best)
+    return Evidence(
+        tuple(answers[:_PASSAGES]), tuple(continuations[: _PASSAGES - len(answers)] if len(answers) < _PASSAGES else ()), exact
+    )
 
 
 def lines(passage: Passage) -> tuple[Line, ...]:

@@ -64,7 +64,8 @@ def reader() -> str:
     kinds = "".join(f"<li>{_badge(kind)}<span>{about}</span></li>" for kind, (_, about) in SOURCE_TYPES.items())
     return (
         '<aside class="reader" aria-label="出处原文">'
-        '<div class="reader-bar"><h2>出处原文</h2><button type="button" class="close" aria-label="关闭原文">×</button></div>'
+        '<div class="reader-bar"><h2>出处原文</h2>'
+        '<button type="button" class="close" aria-label="关闭原文">×</button></div>'
         '<div class="reader-body" tabindex="-1"></div>'
         '<div class="reader-guide"><p>回答里的每个编号都能点开，看到它依据的那段原文。</p>'
         f"<p>出处分六类，一般越靠前越可靠：</p><ul>{kinds}</ul></div></aside>"
@@ -88,7 +89,8 @@ def welcome() -> str:
 def waiting(question: str, sentences: Sequence[Sentence] = ()) -> str:
     """A turn whose answer is still being written."""
     shown = _paragraphs(sentences, "") if sentences else '<p class="searching">正在知识库里找依据</p>'
-    return f'<section class="turn waiting" aria-busy="true">{_asked(question)}<div class="answer">{shown}</div></section>'
+    asked = _asked(question)
+    return f'<section class="turn waiting" aria-busy="true">{asked}<div class="answer">{shown}</div></section>'
 
 
 def notice(message: str) -> str:
@@ -96,8 +98,8 @@ def notice(message: str) -> str:
     return f'<p class="notice" role="status">{_text(message)}</p>'
 
 
-def turn(number: int, answer: Answer, document: Callable[[str], Document | None]) -> str:
-    """A question with its whole answer; the passages it cites come along, hidden until opened."""
+def turn(number: int, asked: str, answer: Answer, document: Callable[[str], Document | None]) -> str:
+    """A question as it was typed with its whole answer; the passages it cites come along, hidden until opened."""
     prefix = f"turn-{number}-"
     passages = "".join(_passage(citation, document(citation.document), prefix) for citation in answer.citations)
     blocks = (
@@ -111,7 +113,7 @@ def turn(number: int, answer: Answer, document: Callable[[str], Document | None]
     )
     suggestions = answer.refusal.suggestions if answer.refusal else answer.follow_ups
     return (
-        f'<section class="turn">{_asked(answer.question)}<div class="answer {answer.status}">{"".join(blocks)}</div>'
+        f'<section class="turn">{_asked(asked)}<div class="answer {answer.status}">{"".join(blocks)}</div>'
         f"{_questions('还可以问', suggestions)}{passages}</section>"
     )
 
@@ -119,14 +121,8 @@ def turn(number: int, answer: Answer, document: Callable[[str], Document | None]
 def excerpt(text: str, start: int, end: int) -> str:
     """The document around `text[start:end]`, that span marked, its metadata left out."""
     low, high = _window(text, start, end)
-    pieces = []
-    for piece_start, piece_end in _visible(text, low, high, start, end):
-        pieces.extend(_lines(text, piece_start, piece_end, start, end))
-    before, after = (
-        '<p class="cut">……</p>' if any(text[left:right].strip() for left, right in _visible(text, *rest, start, end)) else ""
-        for rest in ((0, low), (high, len(text)))
-    )
-    return before + "".join(pieces) + after
+    shown = "".join(line for span in _visible(text, low, high, start, end) for line in _lines(text, *span, start, end))
+    return _cut(text, 0, low) + shown + _cut(text, high, len(text))
 
 
 def _text(text: str) -> str:
@@ -162,10 +158,8 @@ def _marked(sentence: Sentence, prefix: str) -> str:
 
 
 def _marker(marker: int, prefix: str) -> str:
-    return (
-        f'<button type="button" class="marker" data-passage="{prefix}source-{marker}" aria-label="看出处 {marker} 的原文">'
-        f"[{marker}]</button>"
-    )
+    opens = f'data-passage="{prefix}source-{marker}" aria-label="看出处 {marker} 的原文"'
+    return f'<button type="button" class="marker" {opens}>[{marker}]</button>'
 
 
 def _steps(steps: Sequence[Sentence], prefix: str) -> str:
@@ -174,9 +168,8 @@ def _steps(steps: Sequence[Sentence], prefix: str) -> str:
 
 
 def _questions(title: str, questions: Sequence[str]) -> str:
-    chips = "".join(
-        f'<li><button type="button" data-ask="{_text(question)}">{_text(question)}</button></li>' for question in questions
-    )
+    texts = [_text(question) for question in questions]
+    chips = "".join(f'<li><button type="button" data-ask="{text}">{text}</button></li>' for text in texts)
     return f'<nav class="questions" aria-label="{title}"><h3>{title}</h3><ul>{chips}</ul></nav>' if chips else ""
 
 
@@ -192,7 +185,10 @@ def _sources(citations: Sequence[Citation], prefix: str) -> str:
 
 
 def _passage(citation: Citation, document: Document | None, prefix: str) -> str:
-    original = excerpt(document.text, citation.start, citation.end) if document else f"<p><mark>{_text(citation.quote)}</mark></p>"
+    original = f"<p><mark>{_text(citation.quote)}</mark></p>"
+    if document is not None:
+        original = excerpt(document.text, citation.start, citation.end)
+    place = f"知识库 {_text(citation.document_path)} 第 {citation.start}–{citation.end} 字"
     facts = (("来源", citation.source), ("发布", citation.publisher), ("日期", citation.date or "日期不明"))
     rows = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in facts if value)
     return (
@@ -200,7 +196,7 @@ def _passage(citation: Citation, document: Document | None, prefix: str) -> str:
         f'<p class="kind"><span class="number">[{citation.marker}]</span>{_badge(citation.source_type)}</p>'
         f"<h3>{_text(_name(citation))}</h3><dl>{rows}</dl>{_caution(citation, 'p')}"
         f'<div class="original">{original}</div>'
-        f'<p class="place">知识库 {_text(citation.document_path)} 第 {citation.start}–{citation.end} 字{_link(citation.url)}</p></article>'
+        f'<p class="place">{place}{_link(citation.url)}</p></article>'
     )
 
 
@@ -267,6 +263,12 @@ def _metadata(text: str, until: int) -> Iterator[tuple[int, int]]:
             return
         position = closed + len("-->")
         yield opened, position
+
+
+def _cut(text: str, low: int, high: int) -> str:
+    """A sign that the document goes on, where it does."""
+    has_more = any(text[left:right].strip() for left, right in _visible(text, low, high, high, high))
+    return '<p class="cut">……</p>' if has_more else ""
 
 
 def _lines(text: str, low: int, high: int, start: int, end: int) -> Iterator[str]:

@@ -56,7 +56,7 @@ Update = tuple[Any, tuple[Exchange, ...], str]
 
 def create_app(bot: Assistant) -> FastAPI:
     """The API with the chat page at "/"."""
-    return gr.mount_gradio_app(
+    app: FastAPI = gr.mount_gradio_app(
         create_api(bot),
         _blocks(bot),
         path="/",
@@ -71,6 +71,7 @@ def create_app(bot: Assistant) -> FastAPI:
         theme=gr.themes.Base(font=_FONTS, font_mono=_MONO),
         head=page.head(),
     )
+    return app
 
 
 def serve(settings: Settings, host: str, port: int, progress: Progress, warn: Callable[[str], None]) -> None:
@@ -87,14 +88,15 @@ def answering(bot: Assistant, question: str | None, exchanges: tuple[Exchange, .
     """The page after each sentence. A question that fails goes back into the box; nothing else changes."""
     question = question or ""
     shown = [exchange.html for exchange in exchanges]
-    visible = mask(scrub(question)).question
+    screened = mask(scrub(question))
+    visible = screened.question if screened.masked else question  # as typed, where nothing needs hiding
     sentences: list[Sentence] = []
     try:
         if visible.strip():
             yield "", exchanges, page.conversation([*shown, page.waiting(visible)])
         for event in bot.stream(question, _history(exchanges)):
             if isinstance(event, Answer):
-                html = page.turn(len(exchanges) + 1, event, bot.document)
+                html = page.turn(len(exchanges) + 1, visible, event, bot.document)
                 exchanges = (*exchanges, Exchange(event.question, event.text, html))
                 yield gr.skip(), exchanges, page.conversation([*shown, html])
             else:
@@ -107,7 +109,7 @@ def answering(bot: Assistant, question: str | None, exchanges: tuple[Exchange, .
         yield question, exchanges, page.conversation([*shown, page.notice(_FAILED)])
 
 
-def _blocks(bot: Assistant) -> gr.Blocks:
+def _blocks(bot: Assistant) -> Any:
     def ask(question: str | None, exchanges: tuple[Exchange, ...]) -> Iterator[Update]:
         yield from answering(bot, question, exchanges)
 

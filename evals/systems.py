@@ -55,7 +55,7 @@ def baselines(bench: Workbench) -> list[System]:
         from_retriever("无向量索引", bench.retriever_over(without_dense(bench.index))),
         from_retriever("不索引问法", bench.retriever_over(without_questions(bench.index))),
         bm25_alone(bench.index),
-        dense_alone("只用向量", bench.index.passages, bench.embedder),
+        dense_alone("只用向量", bench.index.passages, bench.embedder, _body_vectors(bench.index)),
         plain_langchain("LangChain 默认", bench.index.documents.values(), bench.embedder),
     ]
 
@@ -89,9 +89,11 @@ def bm25_alone(index: Index) -> System:
     return System("只用 BM25", search)
 
 
-def dense_alone(name: str, passages: Sequence[Passage], embedder: Embedder) -> System:
-    """Nearest passages by cosine, exact, and nothing else."""
-    dense = ExactDense(embedder.embed_passages([normalise(_body(passage)) for passage in passages]))
+def dense_alone(name: str, passages: Sequence[Passage], embedder: Embedder, vectors: Vectors | None = None) -> System:
+    """Nearest passages by cosine, exact, and nothing else; `vectors` where the passages' are already known."""
+    if vectors is None:
+        vectors = embedder.embed_passages([normalise(_body(passage)) for passage in passages])
+    dense = ExactDense(vectors)
 
     def search(question: str) -> list[Hit]:
         vector = embedder.embed_query(normalise(question))
@@ -227,6 +229,12 @@ def keyword_over(texts: Sequence[str]) -> KeywordIndex:
 
 def _body(passage: Passage) -> str:
     return f"{passage.title} {passage.heading}\n{passage.text}"
+
+
+def _body_vectors(index: Index) -> Vectors:
+    rows = {entry.passage: row for row, entry in enumerate(index.entries) if entry.kind == "body"}
+    vectors: Vectors = np.asarray(index.vectors)[[rows[number] for number in range(len(index.passages))]]
+    return vectors
 
 
 def _hit(passage: Passage, score: float) -> Hit:

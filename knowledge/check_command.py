@@ -14,6 +14,7 @@ from pathlib import Path
 
 from knowledge.checking import Checked, check_corpus, write_sources_pages
 from knowledge.chinese_text import iter_sentences
+from knowledge.discovery import discover
 from knowledge.errors import KnowledgeError
 from knowledge.findings import Finding
 from knowledge.passages import Document, Section
@@ -41,43 +42,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(paths: list[Path], today: date, *, rewrite: bool, notes: bool) -> int:
-    folders, files = _places(paths)
+    for path in paths:
+        if not path.exists():
+            raise KnowledgeError(f"找不到 {path}。")
+    corpus = shipped("corpus").resolve()
+    whole = any(path.resolve() == corpus for path in paths)
+    folders = list(dict.fromkeys([corpus, *(path.resolve() for path in paths if path.is_dir())]))
+    files = [path.parent.resolve() / path.name for path in paths if not path.is_dir()]
+    outside = [file for file in files if not any(file.is_relative_to(folder) for folder in folders)]
     if rewrite:
         for page in write_sources_pages(folders):
             print(f"已写好 {page}")
-    checked = check_corpus(folders, today)
-    wanted = {_name(file, folders) for file in files}
-    findings = [finding for finding in checked.findings if not wanted or finding.path in wanted]
+    # Whatever is asked about is judged within the whole: its questions and bodies must not be double.
+    checked = check_corpus(folders, today, outside)
+    names = {_name(file, folders) for file in files}
+    wanted = names | {found.name for found in discover(path for path in paths if path.is_dir())}
+    findings = [finding for finding in checked.findings if whole or not paths or finding.path in wanted]
     for document in checked.corpus.documents:
-        if document.path in wanted:
+        if document.path in names:
             print("\n".join(_preview(document)))
     return _print(findings, checked, notes=notes)
 
 
-def _places(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """The folders to load and the files to report on: a file is judged within its whole corpus."""
-    for path in paths:
-        if not path.exists():
-            raise KnowledgeError(f"找不到 {path}。")
-    corpus = shipped("corpus")
-    folders = [path for path in paths if path.is_dir()]
-    files = [path for path in paths if not path.is_dir()]
-    for file in files:
-        if not any(_inside(file, folder) for folder in [*folders, corpus]):
-            folders.append(file.parent)
-    # Another corpus is checked against the shipped facts, sources and questions.
-    if all(folder.resolve() != corpus.resolve() for folder in folders):
-        folders.insert(0, corpus)
-    return folders, files
-
-
-def _inside(file: Path, folder: Path) -> bool:
-    return file.absolute().is_relative_to(folder.absolute())
-
-
 def _name(file: Path, folders: list[Path]) -> str:
-    folder = next(folder for folder in folders if _inside(file, folder))
-    return file.absolute().relative_to(folder.absolute()).as_posix()
+    folder = next((folder for folder in folders if file.is_relative_to(folder)), file.parent)
+    return file.relative_to(folder).as_posix()
 
 
 def _print(findings: list[Finding], checked: Checked, *, notes: bool) -> int:
@@ -87,7 +76,8 @@ def _print(findings: list[Finding], checked: Checked, *, notes: bool) -> int:
         print(finding)
     documents = checked.corpus.documents
     sections = sum(len(document.sections) for document in documents)
-    print(f"{len(documents)} 篇文档，{sections} 节：{len(errors)} 处要改，{len(remarks)} 条提示{'' if notes else '（--notes 列出）'}。")
+    hint = "" if notes or not remarks else "（--notes 列出）"
+    print(f"{len(documents)} 篇文档，{sections} 节：{len(errors)} 处要改，{len(remarks)} 条提示{hint}。")
     return EXIT_FINDINGS if errors else EXIT_OK
 
 

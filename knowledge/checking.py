@@ -7,12 +7,14 @@ loads a corpus once and runs them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from knowledge.corpus_rules import check_document, duplicate_questions, near_duplicates, uncorrected_claims, unused_facts
-from knowledge.documents import SOURCES_FILE, Corpus, load_corpus, read_sources
+from knowledge.discovery import SOURCES_FILE
+from knowledge.documents import Corpus, load_corpus, load_files, read_sources
 from knowledge.errors import DocumentError
 from knowledge.findings import Finding
 from knowledge.ledger import LEDGER_FILE, Fact, read_ledger
@@ -34,8 +36,8 @@ def check(folders: Iterable[Path], today: date) -> list[Finding]:
     return list(check_corpus(folders, today).findings)
 
 
-def check_corpus(folders: Iterable[Path], today: date) -> Checked:
-    """The findings together with the corpus they are about."""
+def check_corpus(folders: Iterable[Path], today: date, files: Iterable[Path] = ()) -> Checked:
+    """The findings together with the corpus they are about; `files` are judged as if they lay in it."""
     folders = list(folders)
     findings: list[Finding] = []
     ledger: dict[str, Fact] = {}
@@ -46,23 +48,21 @@ def check_corpus(folders: Iterable[Path], today: date) -> Checked:
             except DocumentError as problem:
                 findings.append(_schema(problem))
     corpus = load_corpus(folders)
+    if files := list(files):
+        corpus = load_files(files, corpus, folders)
     findings.extend(map(_schema, corpus.problems))
     findings.extend(_check_documents(corpus.documents, ledger, today))
-    for folder in folders:
-        if (sources := _registry(folder)) is not None:
-            findings.extend(check_sources_page(folder, corpus.documents, sources))
+    for folder, documents, sources in _registries(folders):
+        findings.extend(check_sources_page(folder, documents, sources))
     return Checked(corpus, tuple(sorted(set(findings))))
 
 
 def write_sources_pages(folders: Iterable[Path]) -> list[Path]:
     """Rewrite the page of every folder that registers sources; the pages written."""
-    folders = list(folders)
-    corpus = load_corpus(folders)
     written = []
-    for folder in folders:
-        if (sources := _registry(folder)) is not None:
-            (folder / SOURCES_PAGE).write_text(render_sources(corpus.documents, sources), encoding="utf-8")
-            written.append(folder / SOURCES_PAGE)
+    for folder, documents, sources in _registries(folders):
+        (folder / SOURCES_PAGE).write_text(render_sources(documents, sources), encoding="utf-8")
+        written.append(folder / SOURCES_PAGE)
     return written
 
 
@@ -82,12 +82,13 @@ def _check_documents(documents: Iterable[Document], ledger: Mapping[str, Fact], 
     yield from unused_facts(ours, ledger)
 
 
-def _registry(folder: Path) -> dict[str, Source] | None:
-    path = folder / SOURCES_FILE
-    try:
-        return read_sources(path, SOURCES_FILE) if path.is_file() else None
-    except DocumentError:
-        return None  # already a problem of the corpus
+def _registries(folders: Iterable[Path]) -> Iterator[tuple[Path, tuple[Document, ...], dict[str, Source]]]:
+    """Every folder that registers sources, with its own documents and its sources."""
+    for folder in folders:
+        path = folder / SOURCES_FILE
+        if path.is_file():
+            with suppress(DocumentError):  # already a problem of the corpus
+                yield folder, load_corpus([folder]).documents, read_sources(path, SOURCES_FILE)
 
 
 def _schema(problem: DocumentError) -> Finding:

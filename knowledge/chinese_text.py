@@ -24,7 +24,7 @@ _SPACES = re.compile(r"[^\S\n]+")
 # A Latin word glued to Chinese ("借呗edu") still ends at the first Chinese character.
 _LATIN_RUN = re.compile(r"[a-z][a-z ]*[a-z]|[a-z]")
 _SENTENCE = re.compile(r"[^。！？!?\n]*[。！？!?]+[”’」』）)】]*|[^。！？!?\n]+")
-_LIST_MARK = re.compile(r"(?:[-*+]|\d{1,2}[.、．)）])\s*")
+_LIST_MARK = re.compile(r"(?:[-*+](?=\s)|\d{1,2}[.、．)）](?!\d))\s*")
 # High enough that a domain word is never cut, whatever the general dictionary says.
 _DOMAIN_FREQUENCY = 1_000_000
 _WORD = re.compile(r"\w")

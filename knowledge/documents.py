@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from knowledge.discovery import SOURCES_FILE, discover
+from knowledge.errors import DocumentError
+from knowledge.formats import FORMAT_SUFFIXES, extract, to_document
+from knowledge.metadata import date, mapping, source_type, string, strings
+from knowledge.passages import Document, Section, Source
 
-from knowledge.errors import DocumentError, KnowledgeError
-from knowledge.passages import SOURCE_TYPES, Document, Section, Source, SourceType
-
-SUFFIXES = (".md", ".txt")
-SOURCES_FILE = "sources.yaml"
-# Pages written about the corpus, not for the reader of an answer.
-_NOT_DOCUMENTS = frozenset({"SOURCES.md", "README.md"})
 MAX_FILE_BYTES = 2 * 1024 * 1024
-_MAX_METADATA_CHARS = 16_000
 
 _DOCUMENT_KEYS = frozenset(
     {"id", "title", "date", "review_by", "source_type", "publisher", "url", "caution", "facts", "sources", "claims"}
 )
 _SECTION_KEYS = frozenset({"id", "asks", "facts", "sources", "corrects", "then", "review_by"})
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*?)[ \t]*#*$", re.MULTILINE)
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"\s*<!--\n?(.*?)-->", re.DOTALL)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,64 +42,86 @@ class Corpus:
 def corpus_files(folders: Iterable[Path]) -> list[tuple[Path, Path]]:
     """Every (folder, file) that belongs to the corpus, in a stable order.
 
-    Links that lead out of their folder and hidden files are left out.
+    Links that lead out of their folder, hidden files and unknown formats are left out.
     """
-    found: list[tuple[Path, Path]] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise KnowledgeError(f"找不到知识库文件夹：{folder}。请检查设置 corpus，或恢复这个文件夹。")
-        root = folder.resolve()
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() not in (*SUFFIXES, ".yaml") or path.name in _NOT_DOCUMENTS:
-                continue
-            if path.suffix.lower() == ".yaml" and path.name != SOURCES_FILE:
-                continue
-            if any(part.startswith(".") for part in path.relative_to(folder).parts):
-                continue
-            if path.is_file() and path.resolve().is_relative_to(root):
-                found.append((folder, path))
-    return found
+    return [(found.folder, found.path) for found in discover(folders) if found.skipped is None]
 
 
 def load_corpus(folders: Iterable[Path]) -> Corpus:
     """Read every document of the folders; ids must be unique over all of them."""
-    files = corpus_files(folders)
+    everything = discover(folders)
+    problems = [found.problem for found in everything if found.skipped is not None]
+    files = [(found.path, found.name) for found in everything if found.skipped is None]
+    sources = _read_registries(files, problems)
+    return _gather([(path, name) for path, name in files if path.name != SOURCES_FILE], sources, (), problems)
+
+
+def load_files(files: Iterable[Path], corpus: Corpus, folders: Iterable[Path]) -> Corpus:
+    """A corpus with some files added to it that lie elsewhere: how a new document would fare."""
+    problems = list(corpus.problems)
+    sources = _read_registries([(path, path.name) for _, path in corpus_files(folders)], [])
+    return _gather([(path, path.name) for path in files], sources, corpus.documents, problems)
+
+
+def _read_registries(files: Iterable[tuple[Path, str]], problems: list[DocumentError]) -> dict[str, Source]:
     sources: dict[str, Source] = {}
-    problems: list[DocumentError] = []
-    documents: dict[str, Document] = {}
-    for folder, path in files:
+    for path, name in files:
         if path.name == SOURCES_FILE:
-            sources.update(read_sources(path, path.relative_to(folder).as_posix()))
-    for folder, path in files:
-        if path.name == SOURCES_FILE:
-            continue
-        try:
-            document = read_document(path, path.relative_to(folder).as_posix(), sources)
-            if document.id in documents:
-                raise DocumentError(document.path, f"编号 {document.id} 已被 {documents[document.id].path} 使用，请改一个。")
-        except DocumentError as problem:
-            problems.append(problem)
+            try:
+                sources.update(read_sources(path, name))
+            except DocumentError as problem:
+                problems.append(problem)
+    return sources
+
+
+def _gather(
+    files: list[tuple[Path, str]], sources: Mapping[str, Source], known: Iterable[Document], problems: list[DocumentError]
+) -> Corpus:
+    documents = {document.id: document for document in known}
+    for document in _read_all(files, sources, problems):
+        if document.id in documents:
+            taken = f"编号 {document.id} 已被 {documents[document.id].path} 使用，请改一个（没有写编号的，编号就是文件名）。"
+            problems.append(DocumentError(document.path, taken))
         else:
             documents[document.id] = document
     return Corpus(tuple(documents.values()), tuple(problems))
+
+
+def _read_all(files: list[tuple[Path, str]], sources: Mapping[str, Source], problems: list[DocumentError]) -> Iterator[Document]:
+    """Documents in the order of `files`; what cannot be read goes to `problems`."""
+    with closing(extract((path, name) for path, name in files if path.suffix.lower() in FORMAT_SUFFIXES)) as foreign:
+        for path, name in files:
+            try:
+                if path.suffix.lower() not in FORMAT_SUFFIXES:
+                    yield read_document(path, name, sources)
+                    continue
+                content = next(foreign)
+                if isinstance(content, DocumentError):
+                    raise content
+                problems.extend(DocumentError(name, reason, line) for line, reason in content.skipped)
+                yield to_document(content, name)
+            except DocumentError as problem:
+                problems.append(problem)
 
 
 def read_sources(path: Path, name: str) -> dict[str, Source]:
     """The registry of sources that documents refer to by id."""
     text = read_text(path, name)
     sources: dict[str, Source] = {}
-    for id_, entry in _mapping(text, name, 1).items():
+    for id_, entry in mapping(text, name, 1).items():
         line = 1 + text[: text.find(f"\n{id_}:") + 1].count("\n")
         if not isinstance(entry, Mapping) or {"title", "type", "publisher"} - entry.keys():
             raise DocumentError(name, f"来源 {id_} 需要 title、type、publisher。", line)
         if unknown := entry.keys() - {"title", "type", "publisher", "date", "url"}:
             raise DocumentError(name, f"来源 {id_} 有不认识的字段：{'、'.join(sorted(unknown))}。", line)
+        if not all(isinstance(value, str) for value in entry.values()):
+            raise DocumentError(name, f"来源 {id_} 的每个字段都应当是一段文字。", line)
         sources[id_] = Source(
             id=id_,
             title=entry["title"],
-            type=_source_type(entry["type"], name, line),
+            type=source_type(entry["type"], name, line),
             publisher=entry["publisher"],
-            date=_date(entry.get("date"), name, line),
+            date=date(entry.get("date"), name, line),
             url=entry.get("url"),
         )
     return sources
@@ -143,7 +161,7 @@ def parse_document(text: str, name: str, sources: Mapping[str, Source]) -> Docum
         match = _FRONT_MATTER.match(text)
         if match is None:
             raise DocumentError(name, "文档头以 --- 开始，却没有用 --- 结束。", 1)
-        header = _mapping(match.group(1), name, 2)
+        header = mapping(match.group(1), name, 2)
         body_start = match.end()
     if unknown := header.keys() - _DOCUMENT_KEYS:
         raise DocumentError(name, f"文档头有不认识的字段：{'、'.join(sorted(unknown))}。", 1)
@@ -152,18 +170,18 @@ def parse_document(text: str, name: str, sources: Mapping[str, Source]) -> Docum
     sections = tuple(_iter_sections(text, body_start, name, sources, header=header, default_sources=default_sources))
     if not sections:
         raise DocumentError(name, "没有正文。", 1)
-    title = _string(header, "title", name, 1) or next((s.headings[0] for s in sections if s.headings), stem)
+    title = string(header, "title", name, 1) or next((s.headings[0] for s in sections if s.headings), stem)
     return Document(
-        id=_string(header, "id", name, 1) or stem,
+        id=string(header, "id", name, 1) or stem,
         path=name,
         text=text,
         title=title,
-        source_type=_source_type(header.get("source_type", "guidance"), name, 1),
-        publisher=_string(header, "publisher", name, 1) or "借呗额度助手",
-        date=_date(header.get("date"), name, 1),
-        review_by=_date(header.get("review_by"), name, 1),
-        url=_string(header, "url", name, 1),
-        caution=_string(header, "caution", name, 1),
+        source_type=source_type(header.get("source_type", "guidance"), name, 1),
+        publisher=string(header, "publisher", name, 1) or "借呗额度助手",
+        date=date(header.get("date"), name, 1),
+        review_by=date(header.get("review_by"), name, 1),
+        url=string(header, "url", name, 1),
+        caution=string(header, "caution", name, 1),
         sections=sections,
         claims=_claims(header, text[body_start:], name),
     )
@@ -192,13 +210,13 @@ def _iter_sections(
         metadata: dict[str, Any] = {}
         comment = _COMMENT.match(text, after_heading, before_next)
         if comment is not None:
-            metadata = _mapping(comment.group(1), name, line + 1)
+            metadata = mapping(comment.group(1), name, line + 1)
             if unknown := metadata.keys() - _SECTION_KEYS:
                 raise DocumentError(name, f"“{heading}”有不认识的字段：{'、'.join(sorted(unknown))}。", line)
         start, end = _trim(text, comment.end() if comment else after_heading, before_next)
         if start == end:
             continue
-        id_ = _string(metadata, "id", name, line) or str(number)
+        id_ = string(metadata, "id", name, line) or str(number)
         if id_ in seen:
             raise DocumentError(name, f"编号 {id_} 在这篇文档里用了两次。", line)
         seen.add(id_)
@@ -208,55 +226,18 @@ def _iter_sections(
             start=start,
             end=end,
             line=line,
-            asks=_strings(metadata, "asks", name, line),
-            facts=_strings(metadata, "facts", name, line) or _strings(header, "facts", name, 1),
+            asks=strings(metadata, "asks", name, line),
+            facts=strings(metadata, "facts", name, line) or strings(header, "facts", name, 1),
             sources=_sources(metadata.get("sources"), name, line, sources) or default_sources,
-            corrects=_strings(metadata, "corrects", name, line),
-            then=_strings(metadata, "then", name, line),
-            review_by=_date(metadata.get("review_by", header.get("review_by")), name, line),
+            corrects=strings(metadata, "corrects", name, line),
+            then=strings(metadata, "then", name, line),
+            review_by=date(metadata.get("review_by", header.get("review_by")), name, line),
         )
-
-
-def _mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
-    """YAML whose every scalar stays the string that was typed: 0571 is no octal, 2024-01-01 no date."""
-    if len(text) > _MAX_METADATA_CHARS and name.rpartition("/")[2] != SOURCES_FILE:
-        raise DocumentError(name, f"文档头或注释有 {len(text)} 字，上限是 {_MAX_METADATA_CHARS} 字。", first_line)
-    try:
-        value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader builds strings, lists and dicts only
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = first_line + (mark.line if mark else 0)
-        raise DocumentError(name, "YAML 格式有误，常见原因是冒号、引号或缩进；含冒号的句子请加引号。", line) from None
-    except (yaml.YAMLError, RecursionError):
-        raise DocumentError(name, "YAML 格式有误或嵌套太深。", first_line) from None
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise DocumentError(name, "这里应当是“字段: 内容”的形式。", first_line)
-    return value
-
-
-def _string(values: Mapping[str, Any], key: str, name: str, line: int) -> str | None:
-    value = values.get(key)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise DocumentError(name, f"{key} 应当是一段文字。", line)
-    return value.strip()
-
-
-def _strings(values: Mapping[str, Any], key: str, name: str, line: int) -> tuple[str, ...]:
-    value = values.get(key)
-    if value is None or value == "":
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise DocumentError(name, f"{key} 应当是列表，例如 {key}: [一, 二]。", line)
-    return tuple(item.strip() for item in value)
 
 
 def _sources(value: Any, name: str, line: int, registry: Mapping[str, Source]) -> tuple[Source, ...]:
     resolved = []
-    for reference in _strings({"sources": value}, "sources", name, line):
+    for reference in strings({"sources": value}, "sources", name, line):
         id_, _, article = reference.partition("#")
         if id_ not in registry:
             raise DocumentError(name, f"来源 {id_} 不在 {SOURCES_FILE} 里。", line)
@@ -275,21 +256,6 @@ def _sources(value: Any, name: str, line: int, registry: Mapping[str, Source]) -
     return tuple(resolved)
 
 
-def _source_type(value: Any, name: str, line: int) -> SourceType:
-    for known in SOURCE_TYPES:
-        if value == known:
-            return known  # type: ignore[return-value]
-    raise DocumentError(name, f"source_type 不能是 {value!r}，只能是 {'、'.join(SOURCE_TYPES)}。", line)
-
-
-def _date(value: Any, name: str, line: int) -> str | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        raise DocumentError(name, f"日期 {value!r} 应写成 2026-11-23 的样子。", line)
-    return value
-
-
 def _claims(header: Mapping[str, Any], body: str, name: str) -> tuple[tuple[str, str], ...]:
     claims = header.get("claims") or {}
     if not isinstance(claims, dict):
@@ -298,6 +264,11 @@ def _claims(header: Mapping[str, Any], body: str, name: str) -> tuple[tuple[str,
         if not isinstance(quote, str) or quote not in body:
             raise DocumentError(name, f"claims 里 {id_} 的原话在正文里找不到。", 1)
     return tuple(claims.items())
+
+
+def _bare_heading(words: str) -> str:
+    """Without the closing marks of Markdown: 标题 ## → 标题."""
+    return words.rstrip().rstrip("#").rstrip() or words.strip()
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

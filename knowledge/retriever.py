@@ -38,13 +38,16 @@ class Retriever:
         self._rows = _rows_by_passage(index)
         self._readings = lru_cache(maxsize=4096)(self._read_passage)
 
-    def retrieve(self, query: str) -> list[RankedPassage]:
-        """Ranked passages, best first; empty for a query without a single word."""
+    def retrieve(self, query: str, documents: frozenset[str] | None = None) -> list[RankedPassage]:
+        """Ranked passages, best first; empty for a query without a single word.
+
+        `documents` limits the ranking to those document ids.
+        """
         reading = read(query)
         if not reading.words:
             return []
         vector = self._embedder.embed_query(reading.text)
-        candidates = self._candidates(reading, vector)
+        candidates = self._candidates(reading, vector) if documents is None else self._passages_in(documents)
         scored = [self._score(reading, vector, number) for number in candidates]
         scored.sort(key=lambda item: (-item[0], item[1].id))
         return [
@@ -58,6 +61,9 @@ class Retriever:
         keyword = self.index.keyword.search(query.text, n * _ENTRIES_PER_PASSAGE)
         rankings = [self._passages_of(entry for entry, _ in hits) for hits in (dense, keyword)]
         return reciprocal_rank_fusion(rankings)[:n]
+
+    def _passages_in(self, documents: frozenset[str]) -> list[int]:
+        return [number for number, passage in enumerate(self.index.passages) if passage.document_id in documents]
 
     def _passages_of(self, entries: Iterable[int]) -> list[int]:
         return list(dict.fromkeys(self.index.entries[entry].passage for entry in entries))

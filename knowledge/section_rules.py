@@ -32,12 +32,12 @@ _HEDGE = re.compile(
     r"|(?:没有?|未)(?:看到|见到|找到|查到|核实)|查(?:不到|无)|为准|取决|决定|评估|看不到|不等于|不代表|不能(?:保证|断定|当作|指望|说明)|建议|尽量|最好|先|不要|别|常常|有的|有时|原则上|难以"
 )
 # Whoever is sent to the page of today needs no date: 通常在……，以你手机上的页面为准.
-_DEFERS = re.compile(r"(?:以|按|看)[^。！？\n]{0,30}(?:页面|显示|提示|合同|公告|明示表|计划)[^。！？\n]{0,12}(?:为准|办|确认|操作)|以[^。！？\n]{0,30}为准")
+_DEFERS = re.compile(r"以[^。！？\n]{0,30}为准|[按看][^。！？\n]{0,30}(?:页面|提示|合同|公告|计划)[^。！？\n]{0,12}(?:办|确认)")
 _QUESTION = re.compile(
     r"吗|呢|怎么|咋|什么|啥|多少|多久|多大|哪|为何|如何|谁|几[个次笔天月年点号]|能不能|是不是|会不会|要不要|有没有|可不可以|可以不|行不行|该不该"
 )
 _FACT_ID = re.compile(r"(?<![\w-])(?:A-\d{2}|\d{1,2}a?-\d{2}a?)(?![\w-])")
-_GRADE = re.compile(r"[（(〔｜|]\s*(?:[ABD]|C-?)\s*[）)〕｜|]|等级[ABCD]|[ABCD]级(?:事实|依据|来源)")
+_GRADE = re.compile(r"[（(〔｜|]\s*(?:[ABD]|C-?)\s*[）)〕｜|]|等级[:：]\s*[ABCD]|[ABCD]级(?:事实|依据|来源)")
 _MARKUP = re.compile(r"<!--|-->|<[A-Za-z/!]|!\[|\]\(|\*\*|__|`|(?:https?|javascript|data|file):|www\.|\[\d+\]", re.IGNORECASE)
 # Zero width, bidirectional, tag and other invisible characters: text a reader cannot see.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")

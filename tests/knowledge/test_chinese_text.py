@@ -45,6 +45,11 @@ def test_sentences_keep_closing_quotes_and_lose_list_marks() -> None:
     assert [text[start:end] for start, end in iter_sentences(text)] == ["他说“好。”", "然后走了！", "打开页面。", "查一查"]
 
 
+def test_a_number_with_a_point_is_no_list_mark() -> None:
+    text = "15.4%是过去的数字。"
+    assert [text[start:end] for start, end in iter_sentences(text)] == [text]
+
+
 @given(st.text(alphabet="借呗。！？\n- 1.a”", max_size=60))
 def test_sentences_are_in_order_and_lose_no_word(text: str) -> None:
     spans = list(iter_sentences(text))

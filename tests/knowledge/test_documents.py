@@ -74,7 +74,7 @@ def test_one_bad_file_never_costs_the_others(corpus: Path) -> None:
     (corpus / "out.md").symlink_to("/etc/passwd")
     loaded = load_corpus([corpus])
     assert len(loaded.documents) == 4
-    assert sorted(problem.path for problem in loaded.problems) == ["gbk.md", "nul.txt", "twin.md"]
+    assert sorted(problem.path for problem in loaded.problems) == ["gbk.md", "nul.txt", "out.md", "twin.md"]
     assert next(problem for problem in loaded.problems if problem.path == "gbk.md").line == 1
 
 

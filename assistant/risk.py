@@ -1,0 +1,76 @@
+"""Scams, illicit wishes and crises, recognised in the question before anything is looked up.
+
+The rules are data (`risks.toml`), reviewed line by line; this file only applies them.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Urgency = Literal["low", "normal", "high"]
+
+# Sentences that talk to a machine about its instructions say nothing about 借呗.
+_INJECTION = re.compile(
+    r"忽略.{0,8}(?:以上|上面|之前|上文|前面|所有|全部|指令|规则)|无视.{0,8}(?:指令|规则|设定)|(?:你)?现在(?:起|开始)?你?(?:是|扮演)(?:一|DAN|dan|个|没有)"
+    r"|扮演|DAN模式|开发者模式|越狱|系统提示|提示词|system ?prompt|</?(?:system|assistant|user)>|新规则[:：]|没有任何限制|原样重复|重复.{0,3}遍"
+    r"|(?:ignore|disregard|forget).{0,30}(?:instruction|rule|previous|prompt)|reply only|you are now|print your|base64|解码(?:后|并)|直接回复[“\"「]"
+    r"|把以下.{0,8}当成|当作?(?:是)?(?:最新)?官方公告|输出(?:你的)?(?:配置|密钥|环境变量|指令)|api.?key",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"[^，。！？!?；;\n]*[，。！？!?；;\n]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A danger in the question: what to say first, where the evidence may come from, who should take over."""
+
+    kind: str
+    reply: str
+    documents: frozenset[str]
+    urgency: Urgency
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    wanted: tuple[re.Pattern[str], ...]
+    unwanted: tuple[re.Pattern[str], ...]
+
+    def matches(self, text: str) -> bool:
+        return all(pattern.search(text) for pattern in self.wanted) and not any(pattern.search(text) for pattern in self.unwanted)
+
+
+def recognise(question: str) -> Risk | None:
+    """The first kind of risk whose rules match, the gravest kind first; None for a harmless question."""
+    text = question.replace(" ", "")
+    for risk, rules in _risks():
+        if any(rule.matches(text) for rule in rules):
+            return risk
+    return None
+
+
+def without_instructions(question: str) -> str:
+    """The question without the clauses that try to instruct the assistant; empty when nothing else is left."""
+    kept = [clause for clause in _CLAUSE.findall(question) if clause and not _INJECTION.search(clause)]
+    return "".join(kept).strip(" ，。；\n") if _INJECTION.search(question) else question
+
+
+@cache
+def _risks() -> tuple[tuple[Risk, tuple[_Rule, ...]], ...]:
+    values = tomllib.loads((files("assistant") / "risks.toml").read_text(encoding="utf-8"))
+    return tuple(
+        (
+            Risk(kind, value["reply"], frozenset(value["documents"]), value["urgency"], value["queue"]),
+            tuple(_Rule(_compiled(rule["all"]), _compiled(rule.get("none", []))) for rule in value["rules"]),
+        )
+        for kind, value in values.items()
+    )
+
+
+def _compiled(patterns: list[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern) for pattern in patterns)

@@ -1,0 +1,122 @@
+"""How fast: retrieval and query embedding on this machine, and how a search grows with the corpus."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evals.metrics import percentile
+from evals.runner import progress_bar
+from evals.workbench import Workbench
+from knowledge.chinese_text import normalise
+from knowledge.dense_index import DenseIndex
+from knowledge.embedding import load_embedder
+from knowledge.keyword_index import KeywordIndex
+
+_QUERIES = 200
+_WARM_UP = 5
+_SEED = 20261123
+_SCALE_QUERIES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds a call, over n calls."""
+
+    name: str
+    n: int
+    p50: float
+    p95: float
+
+
+def bench(workbench: Workbench, *, show: bool = True) -> list[Timing]:
+    """Query embedding, both searches, the whole of retrieval and the whole of an answer, each on the same questions."""
+    questions = questions_of(workbench, _QUERIES)
+    # A fresh embedder: the workbench's remembers, and a memory would be measured.
+    embedder = load_embedder(workbench.settings.knowledge.embedding)
+    normal = [normalise(question) for question in questions]
+    vectors = {text: embedder.embed_query(text) for text in normal}
+    index, n = workbench.index, workbench.settings.knowledge.retrieval.candidates * 5
+    assistant = workbench.assistant_over(workbench.retriever)
+    return [
+        _time("计算查询向量", embedder.embed_query, normal, show),
+        _time("向量检索", lambda text: index.dense.search(vectors[text], n), normal, show),
+        _time("关键词检索", lambda text: index.keyword.search(text, n), normal, show),
+        _time("检索全程", workbench.retriever.retrieve, questions, show),
+        _time("回答全程", assistant.ask, questions, show),
+    ]
+
+
+def ratios(timings: Sequence[Timing]) -> list[str]:
+    """What share of a whole each part takes, at the median."""
+    by_name = {timing.name: timing for timing in timings}
+    retrieval, answer = by_name["检索全程"], by_name["回答全程"]
+    parts = [by_name[name] for name in ("计算查询向量", "向量检索", "关键词检索")]
+    lines = [f"{part.name}占检索的 {part.p50 / retrieval.p50:.0%}" for part in parts]
+    return [
+        *lines,
+        f"检索占回答的 {retrieval.p50 / answer.p50:.0%}",
+        f"检索 p95 是 p50 的 {retrieval.p95 / retrieval.p50:.1f} 倍",
+    ]
+
+
+def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[tuple[int, float, float]]:
+    """(passages, p50, p95) of one search of both indexes, for corpora ten times as large each, up to `largest`.
+
+    The passages are made up: real sentences put together at random, and real vectors mixed and
+    shaken, so that word frequencies and neighbourhoods are like those of real text.
+    """
+    rng = np.random.default_rng(_SEED)
+    texts = [entry.text for entry in workbench.index.entries]
+    vectors = np.asarray(workbench.index.vectors)
+    questions = [normalise(question) for question in questions_of(workbench, _SCALE_QUERIES)]
+    asked = {question: workbench.embedder.embed_query(question) for question in questions}
+    for size in _sizes(largest):
+        picks = rng.integers(0, len(texts), size=(size, 2))
+        made_texts = [normalise(f"{texts[a][:60]}{texts[b][-60:]}") for a, b in picks.tolist()]
+        made = vectors[picks[:, 0]] + 0.5 * vectors[picks[:, 1]]
+        made = made + rng.normal(0, 0.02, size=made.shape).astype(np.float32)
+        made = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+        with tempfile.TemporaryDirectory(prefix="jiebei-bench-") as name:
+            folder = Path(name)
+            for part in ("dense", "keyword"):
+                (folder / part).mkdir()
+            ids = [str(number) for number in range(size)]
+            DenseIndex.build(folder / "dense", made, ids, made_texts)
+            KeywordIndex.build(folder / "keyword", made_texts)
+            dense, keyword = DenseIndex(folder / "dense"), KeywordIndex.open(folder / "keyword", size)
+
+            def search(question: str, dense: DenseIndex = dense, keyword: KeywordIndex = keyword) -> object:
+                return dense.search(asked[question], 150), keyword.search(question, 150)
+
+            timing = _time(f"{size} 段", search, questions, show)
+            dense.close()
+        yield size, timing.p50, timing.p95
+
+
+def questions_of(workbench: Workbench, n: int) -> list[str]:
+    """Questions drawn from the ways of asking that the corpus knows."""
+    known = [entry.text for entry in workbench.index.entries if entry.kind == "question"]
+    picks = np.random.default_rng(_SEED).permutation(len(known))[:n]
+    return [known[number] for number in picks.tolist()]
+
+
+def _sizes(largest: int) -> list[int]:
+    sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size < largest]
+    return [*sizes, largest]
+
+
+def _time(name: str, call: Callable[[str], object], questions: Sequence[str], show: bool) -> Timing:
+    for question in questions[:_WARM_UP]:
+        call(question)
+    taken = []
+    for question in progress_bar(questions, name, show):
+        started = time.perf_counter()
+        call(question)
+        taken.append((time.perf_counter() - started) * 1000)
+    return Timing(name, len(taken), percentile(taken, 50) or 0.0, percentile(taken, 95) or 0.0)

@@ -1,0 +1,215 @@
+"""Fine-tune the shipped embedding on questions written for this corpus.
+
+    python knowledge/model/build_model.py --keep-trainable base/
+    python knowledge/model/train.py base/ tuned/
+    python knowledge/model/build_model.py --from-folder tuned/ --output knowledge/model/
+
+Contrastive (InfoNCE over the batch, as in sentence-transformers' MultipleNegativesRankingLoss): a
+typed question must lie nearer to another way of asking the same thing, and to the passage that
+answers it, than to those of every other passage in the batch. The batch is not left to chance: each
+question brings along the passage that the present model most likes to confuse its own with, so that
+提额 and 降额 meet in every epoch. Positives that share a passage are masked, never pushed apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from tqdm import tqdm
+
+from knowledge.chinese_text import normalise
+from knowledge.chunking import cut
+from knowledge.documents import load_corpus
+from knowledge.settings import ChunkingSettings, shipped
+
+DATA = Path(__file__).parent / "training"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What makes a run; recorded beside the result."""
+
+    seed: int = 7
+    epochs: int = 3
+    batch: int = 48
+    learning_rate: float = 4e-5
+    warmup: float = 0.1
+    temperature: float = 0.04
+    # Bodies are ten times as long as questions: every so many steps is enough to keep them close.
+    body_every: int = 3
+    body_chars: int = 110
+    # Ranks from which a confusable passage is drawn; the very first may be a fair second answer.
+    confusable_ranks: tuple[int, int] = (1, 8)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One passage: everything people may type to get it, and what it says."""
+
+    id: str
+    questions: tuple[str, ...]
+    body: str
+
+
+def load_items(data: Path) -> list[Item]:
+    """Passages of the shipped corpus with their headings, asks and written training questions."""
+    written: dict[str, list[str]] = {}
+    for path in sorted(data.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            written.setdefault(row["passage"], []).extend(row["questions"])
+    passages = [passage for document in load_corpus([shipped("corpus")]).documents for passage in cut(document, ChunkingSettings())]
+    return [
+        Item(
+            id=passage.id,
+            questions=tuple(dict.fromkeys(map(normalise, (*passage.questions, *written.get(passage.id, ()))))),
+            body=normalise(f"{passage.title} {passage.heading}\n{passage.text}"),
+        )
+        for passage in passages
+        if passage.headings
+    ]
+
+
+def main() -> None:
+    """Train, showing progress and the loss, and save folder and settings."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("base", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--epochs", type=int, default=TrainingSettings.epochs)
+    parser.add_argument("--steps", type=int, default=0, help="stop early, for a trial")
+    options = parser.parse_args()
+    settings = TrainingSettings(epochs=options.epochs)
+    seed_everything(settings.seed)
+    items = load_items(options.data)
+    model = SentenceTransformer(str(options.base), device="cpu", model_kwargs={"add_pooling_layer": False, "dtype": torch.float32})
+    print(f"{len(items)} passages, {sum(len(item.questions) for item in items)} questions")
+    train(model, items, settings, options.steps)
+    model.save_pretrained(str(options.output))
+    record = {**settings.__dict__, "passages": len(items), "questions": sum(len(item.questions) for item in items)}
+    (options.output / "training.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def seed_everything(seed: int) -> None:
+    """One seed for every source of chance."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries below draw from the global generator
+    torch.manual_seed(seed)
+
+
+def train(model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings, max_steps: int = 0) -> None:
+    """Optimise `model` in place."""
+    pairs = [(number, question) for number, item in enumerate(items) for question in item.questions]
+    total = settings.epochs * len(pairs) // settings.batch
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    warmup = max(1, int(total * settings.warmup))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warmup, max(0.0, (total - step) / max(1, total - warmup)))
+    )
+    bar = tqdm(total=total, desc="training")
+    step = 0
+    for _ in range(settings.epochs):
+        confusable = mine_confusable(model, items, settings)
+        for batch in iter_batches(pairs, settings.batch):
+            loss = batch_loss(model, batch, items, confusable, settings, with_bodies=step % settings.body_every == 0)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad()
+            step += 1
+            bar.update()
+            bar.set_postfix(loss=f"{loss.item():.3f}")
+            if max_steps and step >= max_steps:
+                return
+    bar.close()
+
+
+def iter_batches(pairs: Sequence[tuple[int, str]], size: int) -> Iterator[list[tuple[int, str]]]:
+    """Shuffled batches in which no passage occurs twice; what is left over waits for the next one."""
+    waiting = random.sample(list(pairs), len(pairs))
+    while len(waiting) >= size:
+        batch: list[tuple[int, str]] = []
+        used: set[int] = set()
+        later: list[tuple[int, str]] = []
+        for position, pair in enumerate(waiting):
+            if pair[0] in used:
+                later.append(pair)
+                continue
+            used.add(pair[0])
+            batch.append(pair)
+            if len(batch) == size:
+                later.extend(waiting[position + 1 :])
+                break
+        if len(batch) < size:
+            return
+        waiting = later
+        yield batch
+
+
+def mine_confusable(model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings) -> list[list[int]]:
+    """For each passage the others that the present model puts nearest to its questions."""
+    model.eval()
+    with torch.no_grad():
+        vectors = model.encode_query([item.questions[0] for item in items], batch_size=64, show_progress_bar=False)
+    similarity = np.asarray(vectors) @ np.asarray(vectors).T
+    np.fill_diagonal(similarity, -1.0)
+    first, last = settings.confusable_ranks
+    return [[int(other) for other in row] for row in np.argsort(-similarity, axis=1)[:, first - 1 : last]]
+
+
+def batch_loss(
+    model: SentenceTransformer,
+    batch: Sequence[tuple[int, str]],
+    items: Sequence[Item],
+    confusable: Sequence[Sequence[int]],
+    settings: TrainingSettings,
+    *,
+    with_bodies: bool,
+) -> torch.Tensor:
+    """InfoNCE of typed questions against ways of asking, and at times against bodies."""
+    model.train()
+    owners = [number for number, _ in batch]
+    rivals = [random.choice(confusable[number]) for number in owners]
+    columns = owners + rivals
+    anchors = embed(model, [question for _, question in batch], "query")
+    asked = [
+        random.choice([other for other in items[number].questions if other != question] or [question]) for number, question in batch
+    ] + [random.choice(items[rival].questions) for rival in rivals]
+    loss = info_nce(anchors, embed(model, asked, "query"), owners, columns, settings.temperature)
+    if with_bodies:
+        bodies = embed(model, [items[number].body[: settings.body_chars] for number in columns[: len(owners) * 3 // 2]], "document")
+        loss = loss + info_nce(anchors, bodies, owners, columns[: len(owners) * 3 // 2], settings.temperature)
+    return loss
+
+
+def info_nce(
+    anchors: torch.Tensor, candidates: torch.Tensor, owners: Sequence[int], columns: Sequence[int], temperature: float
+) -> torch.Tensor:
+    """Cross entropy of each anchor over all candidates; candidates of its own passage beside the target are masked."""
+    scores = anchors @ candidates.T / temperature
+    same = torch.tensor(owners)[:, None] == torch.tensor(list(columns))[None, :]
+    target = torch.arange(len(owners))
+    same[target, target] = False
+    return torch.nn.functional.cross_entropy(scores.masked_fill(same, -1e4), target)
+
+
+def embed(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> torch.Tensor:
+    """Unit vectors with gradients, shape (len(texts), dimension)."""
+    prefix = model.prompts[prompt] or ""
+    features = model.preprocess([prefix + text for text in texts])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        vectors = model(features)["sentence_embedding"]
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)
+
+
+if __name__ == "__main__":
+    main()
