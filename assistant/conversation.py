@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from knowledge.chinese_text import scrub
-from knowledge.signals import Reading, read
+from knowledge.signals import WAYS_OF_ASKING, Reading, read
 
 _TURNS_KEPT = 10
 _CHARS_KEPT = 500
 
-# Concepts that say how something is asked, not what about.
-_WAYS_OF_ASKING = frozenset({"why", "how", "can", "howlong", "howmuch", "cannot", "condition", "same"})
 _POINTING = re.compile(
     r"这个|那个|这样|那样|它|他们|她们|上面|刚才|前面|之前说|你说的|这种|那种|这些|那些|这(?:是|要|会|能|得|咋)|那(?:要|会|能|得|是|咋|怎|多|为|什|还|我|就|如)"
 )
@@ -100,7 +98,7 @@ def is_vague(question: str) -> bool:
 
 
 def _topics(reading: Reading) -> frozenset[str]:
-    return reading.concepts - _WAYS_OF_ASKING
+    return reading.concepts - WAYS_OF_ASKING
 
 
 def _leans(question: str) -> bool:

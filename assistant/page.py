@@ -29,7 +29,7 @@ SOURCE_TYPES = {
 }
 _STATUS = {"partial": "部分回答", "clarify": "想先确认一下", "refused": "没有可靠依据", "safety": "安全提醒"}
 # Characters of the document shown on either side of a quote, before the nearest line end.
-_AROUND = 320
+_AROUND = 240
 _FRONT_MATTER = re.compile(r"\A---\n.*?^---[ \t]*\n", re.DOTALL | re.MULTILINE)
 _LINE_MARK = re.compile(r"(?P<heading>#{1,6})[ \t]+|(?P<item>[-*+])[ \t]+")
 _ICON = (
@@ -104,17 +104,18 @@ def turn(number: int, asked: str, answer: Answer, document: Callable[[str], Docu
     passages = "".join(_passage(citation, document(citation.document), prefix) for citation in answer.citations)
     blocks = (
         _status(answer),
-        _paragraph("warning", answer.safety.message) if answer.safety else "",
-        _paragraphs(answer.sentences, prefix),
+        _warning(answer),
+        _paragraphs(_after_warning(answer), prefix),
         _paragraph("refusal", answer.refusal.message) if answer.refusal else "",
         _steps(answer.next_steps, prefix),
-        _paragraph("hand-off", f"这件事适合由人工处理。{OFFICIAL_WAY}") if answer.hand_off else "",
+        _hand_off(answer),
         _sources(answer.citations, prefix),
     )
     suggestions = answer.refusal.suggestions if answer.refusal else answer.follow_ups
+    title = "选一种情况" if answer.status == "clarify" else "还可以问"
     return (
         f'<section class="turn">{_asked(asked)}<div class="answer {answer.status}">{"".join(blocks)}</div>'
-        f"{_questions('还可以问', suggestions)}{passages}</section>"
+        f"{_questions(title, suggestions)}{passages}</section>"
     )
 
 
@@ -143,6 +144,22 @@ def _status(answer: Answer) -> str:
     if answer.refusal is not None and answer.refusal.reason == "out_of_scope":
         label = "不在回答范围内"
     return f'<p class="status {answer.status}">{label}</p>' if label else ""
+
+
+def _warning(answer: Answer) -> str:
+    return _paragraph("warning", answer.safety.message) if answer.safety else ""
+
+
+def _after_warning(answer: Answer) -> list[Sentence]:
+    """The sentences without the warning, which is among them for those who read the text alone."""
+    return [sentence for sentence in answer.sentences if answer.safety is None or sentence.text != answer.safety.message]
+
+
+def _hand_off(answer: Answer) -> str:
+    """The way to a person, unless the answer has named it, or a warning has named a better one."""
+    if answer.hand_off is None or answer.safety is not None or OFFICIAL_WAY in answer.text:
+        return ""
+    return _paragraph("hand-off", f"这件事适合由人工处理。{OFFICIAL_WAY}")
 
 
 def _paragraphs(sentences: Iterable[Sentence], prefix: str) -> str:

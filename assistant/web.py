@@ -6,6 +6,7 @@ and events back, and never gets to interpret what a person or a document wrote.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -78,10 +79,9 @@ def serve(settings: Settings, host: str, port: int, progress: Progress, warn: Ca
     """Serve until interrupted; raises AssistantError where the address cannot be used."""
     with _listening_socket(host, port) as listening:  # before the index: a taken port should not cost a build
         bot = build_assistant(settings, progress, warn)
-        config = uvicorn.Config(
-            create_app(bot), access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=3
-        )
-        _Server(config, _address(host, port)).run(sockets=[listening])
+        app = create_app(bot)
+        config = uvicorn.Config(app, access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=3)
+        _Server(config, _address(host, port), _stop_event(app)).run(sockets=[listening])
 
 
 def answering(bot: Assistant, question: str | None, exchanges: tuple[Exchange, ...]) -> Iterator[Update]:
@@ -168,16 +168,28 @@ def _history(exchanges: tuple[Exchange, ...]) -> list[dict[str, str]]:
 
 
 class _Server(uvicorn.Server):
-    """Says where the page is once it can be opened, and not before."""
+    """Says where the page is once it can be opened, and lets open pages go before it stops."""
 
-    def __init__(self, config: uvicorn.Config, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, address: str, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._page_address = address
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             print(f"打开 {self._page_address}", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets=sockets)
+
+
+def _stop_event(app: FastAPI) -> asyncio.Event:
+    """What ends the request that Gradio holds for each open page; without it every stop waits and complains."""
+    mounted = (getattr(route, "app", None) for route in app.routes)
+    event: asyncio.Event = next(page_app.stop_event for page_app in mounted if isinstance(page_app, gr.routes.App))
+    return event
 
 
 def _address(host: str, port: int) -> str:
@@ -188,6 +200,8 @@ def _address(host: str, port: int) -> str:
 
 def _listening_socket(host: str, port: int) -> socket.socket:
     try:
+        if not 0 < port < 65536:  # the resolver would quietly take the remainder
+            raise OverflowError
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
     except (OSError, OverflowError, UnicodeError):
@@ -196,16 +210,15 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         if os.name == "posix":  # elsewhere the option would let two programs share the port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except (OSError, OverflowError) as problem:
+    except OSError as problem:
         listening.close()
         raise AssistantError(_why_not(host, port, problem)) from None
     return listening
 
 
-def _why_not(host: str, port: int, problem: Exception) -> str:
-    number = getattr(problem, "errno", None)
-    if number == errno.EADDRINUSE:
+def _why_not(host: str, port: int, problem: OSError) -> str:
+    if problem.errno == errno.EADDRINUSE:
         return f"端口 {port} 已被别的程序占用，请关掉它，或换一个端口：assistant serve --port {port + 1}"
-    if number == errno.EACCES:
+    if problem.errno == errno.EACCES:
         return f"没有权限使用端口 {port}，请换一个大于 1024 的端口。"
     return f"地址 {host}、端口 {port} 用不了，请检查 --host 和 --port。"

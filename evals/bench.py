@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from evals.metrics import percentile
 from evals.runner import progress_bar
 from evals.workbench import Workbench
 from knowledge.chinese_text import normalise
 from knowledge.dense_index import DenseIndex
-from knowledge.embedding import load_embedder
+from knowledge.embedding import Vectors, load_embedder
 from knowledge.keyword_index import KeywordIndex
 
 _QUERIES = 200
@@ -73,15 +74,12 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
     """
     rng = np.random.default_rng(_SEED)
     texts = [entry.text for entry in workbench.index.entries]
-    vectors = np.asarray(workbench.index.vectors)
     questions = [normalise(question) for question in questions_of(workbench, _SCALE_QUERIES)]
     asked = {question: workbench.embedder.embed_query(question) for question in questions}
     for size in _sizes(largest):
         picks = rng.integers(0, len(texts), size=(size, 2))
         made_texts = [normalise(f"{texts[a][:60]}{texts[b][-60:]}") for a, b in picks.tolist()]
-        made = vectors[picks[:, 0]] + 0.5 * vectors[picks[:, 1]]
-        made = made + rng.normal(0, 0.02, size=made.shape).astype(np.float32)
-        made = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+        made = _made_vectors(np.asarray(workbench.index.vectors), picks, rng)
         with tempfile.TemporaryDirectory(prefix="jiebei-bench-") as name:
             folder = Path(name)
             for part in ("dense", "keyword"):
@@ -104,6 +102,12 @@ def questions_of(workbench: Workbench, n: int) -> list[str]:
     known = [entry.text for entry in workbench.index.entries if entry.kind == "question"]
     picks = np.random.default_rng(_SEED).permutation(len(known))[:n]
     return [known[number] for number in picks.tolist()]
+
+
+def _made_vectors(vectors: Vectors, picks: npt.NDArray[np.int64], rng: np.random.Generator) -> Vectors:
+    noise = rng.normal(0, 0.02, size=(len(picks), vectors.shape[1]))
+    mixed = vectors[picks[:, 0]] + 0.5 * vectors[picks[:, 1]] + noise
+    return np.asarray(mixed / np.linalg.norm(mixed, axis=1, keepdims=True), dtype=np.float32)
 
 
 def _sizes(largest: int) -> list[int]:

@@ -123,11 +123,12 @@ def from_dict(value: Mapping[str, Any]) -> Outcome:
 @cache
 def fixed_phrases() -> frozenset[str]:
     """The product's reviewed phrases, sentence by sentence: they may stand without a citation."""
-    texts: list[str] = []
-    for name, value in vars(prompts).items():
-        if name.isupper():
-            texts += _strings(value)
-    return frozenset(plain(sentence) for text in texts for sentence in (text, *sentences_of(text)))
+    return frozenset(plain(sentence) for text in fixed_texts() for sentence in (text, *sentences_of(text)))
+
+
+def fixed_texts() -> list[str]:
+    """Every wording the product keeps ready, as it stands in its own file."""
+    return [text for name, value in vars(prompts).items() if name.isupper() for text in _strings(value)]
 
 
 def _strings(value: Any) -> list[str]:

@@ -36,10 +36,18 @@ def write_page(path: Path, summary: Summary, verdict: Verdict | None) -> None:
 
 def render_page(summary: Summary, verdict: Verdict | None) -> str:
     """The page as text."""
-    body = "\n".join(_blocks(summary, verdict))
+    return _page("借呗额度助手评测", "\n".join(_blocks(summary, verdict)))
+
+
+def write_plot(path: Path, title: str, plot: str) -> None:
+    """One plot as a page of its own."""
+    path.write_text(_page(title, f"<h1>{_e(title)}</h1>{plot}"), encoding="utf-8")
+
+
+def _page(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>借呗额度助手评测</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{_e(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 
@@ -61,7 +69,7 @@ def _blocks(summary: Summary, verdict: Verdict | None) -> Iterator[str]:
         )
     if summary.curve:
         yield f"<h2>拒答曲线</h2><div class='scroll'>{refusal_plot(summary.curve)}</div>"
-    if summary.rgb:
+    if any(summary.rgb.values()):
         rows = [
             [RGB_NAMES[test], name, str(v.n), show(v)] for test, measures in summary.rgb.items() for name, v in measures.items()
         ]
@@ -100,12 +108,12 @@ def _quality(summary: Summary, part: str) -> str:
 def _comparisons(summary: Summary) -> str:
     rows = []
     for c in summary.comparisons:
-        d = c.difference
+        d = c.difference if c.system != OURS else None
         rows.append([
             PART_NAMES[c.part], c.system, str(c.numbers["ndcg@5"].n),
             *(show(c.numbers[metric]) for metric in ("hit@1", "hit@5", "mrr", "ndcg@5")),
             f"{d.mean:+.3f} [{d.low:+.3f}–{d.high:+.3f}]" if d else "–", f"{d.p:.3f}" if d else "–",
-            f"{c.mcnemar_p:.3f}" if c.mcnemar_p is not None else "–", f"{c.chars:.0f}" if c.chars is not None else "–",
+            f"{c.mcnemar_p:.3f}" if d and c.mcnemar_p is not None else "–", f"{c.chars:.0f}" if c.chars is not None else "–",
         ])  # fmt: skip
     header = [
         "部分",

@@ -29,7 +29,7 @@ def grouped_bars(groups: Mapping[str, Mapping[str, Estimate]], series: Sequence[
             tip = f"{group} · {name}：{value.mean:.2f} [{value.low:.2f}–{value.high:.2f}]，n={value.n}"
             middle = left + bar / 2
             column = _rect(left, top, bar - 1, _y(0, height) - top, colour)
-            whisker = _line(middle, _y(value.low, height), middle, _y(value.high, height), "#000", 1)
+            whisker = _line((middle, _y(value.low, height)), (middle, _y(value.high, height)), "#000", 1)
             parts.append(f"<g><title>{html.escape(tip)}</title>{column}{whisker}</g>")
         parts.append(f'<text x="{x + (size - gap) / 2:.1f}" y="{height - 26}" text-anchor="middle">{html.escape(group)}</text>')
     return _svg(width, height, parts) + _legend(series)
@@ -79,7 +79,7 @@ def latency_bars(latency: Mapping[str, tuple[float, float]]) -> str:
         scale = (width - _LEFT - 190) / most
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{html.escape(stage)}</text>')
         parts.append(_rect(_LEFT, y, max(p50 * scale, 1), 18, COLOURS[0]))
-        parts.append(_line(_LEFT + p50 * scale, y + 9, _LEFT + p95 * scale, y + 9, COLOURS[5], 3))
+        parts.append(_line((_LEFT + p50 * scale, y + 9), (_LEFT + p95 * scale, y + 9), COLOURS[5], 3))
         parts.append(f'<text x="{_LEFT + p95 * scale + 8:.1f}" y="{y + 14}">p50 {p50:.1f}，p95 {p95:.1f} 毫秒</text>')
     return _svg(width, height, parts)
 
@@ -115,8 +115,8 @@ def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: int) -> str:
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+def _line(start: tuple[float, float], end: tuple[float, float], colour: str, width: int) -> str:
+    ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
     return f'<line {ends} stroke="{colour}" stroke-width="{width}" opacity=".7"/>'
 
 

@@ -13,7 +13,7 @@ from evals.cases import PARTS
 from evals.gate import Verdict
 from evals.resampling import Estimate
 from evals.scoring import Score
-from evals.summary import Summary
+from evals.summary import OURS, Summary
 
 FAMILY_NAMES = {
     "answerable": "能答的", "lookalike": "一字之差", "paraphrase": "同义", "followup": "追问", "unanswerable": "不该答的",
@@ -120,7 +120,7 @@ def _lines(summary: Summary, verdict: Verdict | None, failures: int) -> Iterator
             ["部分", "系统", "题数", "hit@1", "hit@5", "MRR", "nDCG@5", "差", "p（自助）", "p（McNemar）", "前四条字数"],
             list(_comparison_rows(summary)),
         )
-    if summary.rgb:
+    if any(summary.rgb.values()):
         yield "\nRGB 四项"
         yield table(["测试", "量", "题数", "均值"], list(_rgb_rows(summary.rgb)))
     if summary.latency:
@@ -145,13 +145,13 @@ def _family_rows(summary: Summary, part: str) -> Iterator[list[str]]:
 
 def _comparison_rows(summary: Summary) -> Iterator[list[str]]:
     for c in summary.comparisons:
-        difference = c.difference
+        difference = c.difference if c.system != OURS else None
         yield [
             PART_NAMES[c.part], c.system, str(c.numbers["ndcg@5"].n),
             *(f"{c.numbers[metric].mean:.2f}" for metric in ("hit@1", "hit@5", "mrr")), show(c.numbers["ndcg@5"]),
             f"{difference.mean:+.2f} [{difference.low:+.2f}–{difference.high:+.2f}]" if difference else "–",
             f"{difference.p:.3f}" if difference else "–",
-            f"{c.mcnemar_p:.3f}" if c.mcnemar_p is not None else "–",
+            f"{c.mcnemar_p:.3f}" if difference and c.mcnemar_p is not None else "–",
             f"{c.chars:.0f}" if c.chars is not None else "–",
         ]  # fmt: skip
 

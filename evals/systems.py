@@ -21,7 +21,6 @@ from knowledge.index import Index
 from knowledge.indexing import ensure_index
 from knowledge.keyword_index import KeywordIndex
 from knowledge.passages import Document, Passage, RankedPassage
-from knowledge.reranking import shipped_reranker
 from knowledge.retriever import Retriever, reciprocal_rank_fusion
 from knowledge.settings import EmbeddingSettings
 
@@ -142,21 +141,27 @@ class FusionRetriever(Retriever):
     def __init__(self, bench: Workbench) -> None:
         self._knowledge = bench.settings.knowledge.retrieval
         self._query_embedder = bench.embedder
-        super().__init__(bench.index, bench.embedder, shipped_reranker(), self._knowledge)
+        self._owners = np.array([entry.passage for entry in bench.index.entries])
+        self._all_vectors = np.asarray(bench.index.vectors)
+        super().__init__(bench.index, bench.embedder, bench.reranker, self._knowledge)
 
-    def retrieve(self, query: str) -> list[RankedPassage]:
+    def retrieve(self, query: str, documents: frozenset[str] | None = None) -> list[RankedPassage]:
         """Ranked passages in the order of fusion."""
         text = normalise(query)
         vector = self._query_embedder.embed_query(text)
         n = self._knowledge.candidates * 5
         dense, keyword = self.index.dense.search(vector, n), self.index.keyword.search(text, n)
         rankings = [list(dict.fromkeys(self.index.entries[entry].passage for entry, _ in hits)) for hits in (dense, keyword)]
-        cosines = np.asarray(self.index.vectors) @ vector
-        best: dict[int, float] = {}
-        for entry, cosine in zip(self.index.entries, cosines.tolist(), strict=True):
-            best[entry.passage] = max(best.get(entry.passage, 0.0), cosine)
-        fused = reciprocal_rank_fusion(rankings)[: self._knowledge.passages]
-        return [RankedPassage(self.index.passages[number], rank, best[number]) for rank, number in enumerate(fused, start=1)]
+        best = np.zeros(len(self.index.passages), dtype=np.float32)
+        np.maximum.at(best, self._owners, self._all_vectors @ vector)
+        fused = [
+            number
+            for number in reciprocal_rank_fusion(rankings)
+            if documents is None or self.index.passages[number].document_id in documents
+        ][: self._knowledge.passages]
+        return [
+            RankedPassage(self.index.passages[number], rank, float(best[number])) for rank, number in enumerate(fused, start=1)
+        ]
 
 
 def without_keyword(index: Index) -> Index:
@@ -218,6 +223,9 @@ class _NoKeyword(KeywordIndex):
 
     def weight(self, token: str) -> float:
         return 0.0
+
+    def knows(self, token: str) -> bool:
+        return False
 
 
 def keyword_over(texts: Sequence[str]) -> KeywordIndex:

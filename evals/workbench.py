@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 from assistant import Answer, Assistant
 from assistant.assembly import build_retriever
 from assistant.settings import Settings
+from evals.outcomes import fixed_texts
 from evals.text_checks import known_phones
 from knowledge.embedding import Embedder, Vectors, load_embedder
 from knowledge.index import Index
 from knowledge.passages import RankedPassage
-from knowledge.reranking import shipped_reranker
+from knowledge.reranking import Reranker, shipped_reranker
 from knowledge.retriever import Retriever
 
 Bot = Callable[[str, Sequence[dict[str, str]]], Answer]
@@ -35,6 +36,7 @@ class Workbench:
     settings: Settings
     retriever: Retriever
     embedder: Embedder
+    reranker: Reranker = field(default_factory=shipped_reranker)
 
     @property
     def index(self) -> Index:
@@ -48,12 +50,16 @@ class Workbench:
 
     @cached_property
     def phones(self) -> frozenset[str]:
-        """Every number to call that the corpus names."""
-        return known_phones(self.texts.values())
+        """Every number to call that the corpus or a reviewed phrase of the product names."""
+        return known_phones([*self.texts.values(), *fixed_texts()])
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self.index.close()
 
     def retriever_over(self, index: Index, embedder: Embedder | None = None) -> Retriever:
         """The same line over another index."""
-        return Retriever(index, embedder or self.embedder, shipped_reranker(), self.settings.knowledge.retrieval)
+        return Retriever(index, embedder or self.embedder, self.reranker, self.settings.knowledge.retrieval)
 
     def assistant_over(self, retriever: Retriever) -> Assistant:
         """The same assistant over another retriever."""
@@ -85,9 +91,9 @@ class AlteredRetriever(Retriever):
             raise AttributeError(name)
         return getattr(self._inner, name)
 
-    def retrieve(self, query: str) -> list[RankedPassage]:
+    def retrieve(self, query: str, documents: frozenset[str] | None = None) -> list[RankedPassage]:
         """What the other one finds, changed."""
-        ranked = self._change(query, self._inner.retrieve(query))
+        ranked = self._change(query, self._inner.retrieve(query, documents))
         self.rankings.append(ranked)
         return ranked
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from knowledge.corpus_rules import check_document, duplicate_questions, near_duplicates, uncorrected_claims, unused_facts
+from knowledge.corpus_rules import (
+    broken_then,
+    check_document,
+    duplicate_questions,
+    near_duplicates,
+    uncorrected_claims,
+    unused_facts,
+)
 from knowledge.discovery import SOURCES_FILE
 from knowledge.documents import Corpus, load_corpus, load_files, read_sources
 from knowledge.errors import DocumentError
@@ -78,6 +85,7 @@ def _check_documents(documents: Iterable[Document], ledger: Mapping[str, Fact], 
             yield from check_section(View(document, section, ledger, titles))
     yield from duplicate_questions(ours)
     yield from near_duplicates(ours)
+    yield from broken_then(ours)
     yield from uncorrected_claims(documents, ledger)
     yield from unused_facts(ours, ledger)
 

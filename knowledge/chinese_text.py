@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Format and control characters (zero width, bidirectional marks, tag characters), lone surrogates.
 _INVISIBLE_CATEGORIES = frozenset({"Cf", "Cc", "Cs", "Co"})
 _KEPT_CONTROLS = frozenset("\n\t")
+_CHINESE_PUNCTUATION = re.compile("([！？，：；（）])")
 _SPACES = re.compile(r"[^\S\n]+")
 # A Latin word glued to Chinese ("借呗edu") still ends at the first Chinese character.
 _LATIN_RUN = re.compile(r"[a-z][a-z ]*[a-z]|[a-z]")
@@ -32,9 +33,15 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 
 
 def scrub(text: str) -> str:
-    """NFKC without invisible, control or unpaired characters; idempotent, never raises."""
-    text = "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _INVISIBLE_CATEGORIES)
-    text = unicodedata.normalize("NFKC", text)
+    """NFKC without invisible, control or unpaired characters; idempotent, never raises.
+
+    Chinese punctuation stays as it was typed, so that a scrubbed question can be shown again.
+    """
+    pieces = _CHINESE_PUNCTUATION.split(_visible(text))
+    return "".join(_visible(unicodedata.normalize("NFKC", piece)) if place % 2 == 0 else piece for place, piece in enumerate(pieces))
+
+
+def _visible(text: str) -> str:
     return "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _INVISIBLE_CATEGORIES)
 
 
@@ -44,7 +51,7 @@ def normalise(text: str) -> str:
     Scrubbed, lower case, simplified characters, known misspellings and old names replaced,
     spaces collapsed. Idempotent.
     """
-    text = _converter().convert(scrub(text).lower())
+    text = _converter().convert(unicodedata.normalize("NFKC", scrub(text)).lower())
     for _ in range(3):  # a replacement can complete another one; three rounds reach the fixed point
         replaced = _replace_typed_forms(text)
         if replaced == text:

@@ -13,6 +13,7 @@ from knowledge.ledger import LEDGER_FILE, Fact
 from knowledge.passages import Document, Section
 
 SIMILAR = 0.6
+MAX_THEN = 2
 # A 3-gram in more sections than this tells nothing about which two are alike (支付宝, 以页面为准).
 _COMMON = 60
 _NOT_WORDS = re.compile(r"[\W_]+")
@@ -60,6 +61,17 @@ def near_duplicates(places: Sequence[Place]) -> Iterator[Finding]:
                 document, section = places[number]
                 twin = f"{places[other][0].path}#{places[other][1].id}"
                 yield Finding(document.path, section.line, "near-duplicate", f"正文与 {twin} 有 {similarity:.0%} 相同，请合并。")
+
+
+def broken_then(places: Sequence[Place]) -> Iterator[Finding]:
+    """`then` names sections that exist, at most two of them."""
+    known = {f"{document.id}#{section.id}" for document, section in places}
+    for document, section in places:
+        for target in section.then:
+            if target not in known:
+                yield Finding(document.path, section.line, "broken-then", f"then 里的 {target} 没有这一节。")
+        if len(section.then) > MAX_THEN:
+            yield Finding(document.path, section.line, "broken-then", f"then 有 {len(section.then)} 个，最多 {MAX_THEN} 个。")
 
 
 def uncorrected_claims(documents: Iterable[Document], ledger: Mapping[str, Fact]) -> Iterator[Finding]:

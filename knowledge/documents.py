@@ -200,11 +200,12 @@ def _iter_sections(
     starts = [(body_start, 0, "", headings[0].start() if headings else len(text))]
     for match, following in zip(headings, [*headings[1:], None], strict=False):
         end = following.start() if following else len(text)
-        starts.append((match.end(), len(match.group(1)), match.group(2), end))
+        starts.append((match.end(), len(match.group(1)), _bare_heading(match.group(2)), end))
     path: list[tuple[int, str]] = []
     seen: set[str] = set()
+    line, counted = 1, 0  # counted from the heading before, or a file of headings would take minutes
     for number, (after_heading, level, heading, before_next) in enumerate(starts):
-        line = text.count("\n", 0, after_heading) + 1
+        line, counted = line + text.count("\n", counted, after_heading), after_heading
         if level:
             path = [(depth, words) for depth, words in path if depth < level] + [(level, heading)]
         metadata: dict[str, Any] = {}

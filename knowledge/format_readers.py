@@ -26,7 +26,9 @@ _QUESTION = frozenset({"问题", "提问", "标准问题", "question"})
 _ANSWER = frozenset({"答案", "回答", "标准答案", "answer"})
 _ASKS = frozenset({"其他问法", "相似问法", "asks"})
 _SEPARATORS = re.compile(r"[|｜\n]")
-_DROPPED = ["title", "script", "style", "noscript", "template", "svg", "iframe", "object", "form", "select", "nav", "footer", "head"]
+_DROPPED = [
+    "head", "title", "script", "style", "noscript", "template", "svg", "iframe", "object", "form", "select", "nav", "footer",
+]  # fmt: skip
 _INVISIBLE_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])", re.I)
 _LINE_BREAKERS = frozenset({
     "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "figcaption", "hr", "li", "main", "ol", "p",

@@ -59,6 +59,10 @@ class KeywordIndex:
         ranked = sorted(((int(i), float(scores[i])) for i in best if scores[i] > 0), key=lambda hit: (-hit[1], hit[0]))
         return ranked[:n]
 
+    def knows(self, token: str) -> bool:
+        """Whether any entry holds the word."""
+        return token in self._weights
+
     def weight(self, token: str) -> float:
         """How much a word tells: its inverse document frequency, an unseen word the most."""
         return self._weights.get(token, self._unseen)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knowledge.errors import DocumentError
-from knowledge.figures import Figure
+from knowledge.figures import Figure, figures
 
 LEDGER_FILE = "facts.tsv"
 GRADES = ("A", "B", "C", "C-", "D")
 _HEADER = ["id", "grade", "dated", "figures"]
-# Claims that the sheets list in order to refute them: each needs a section that puts it right.
+# Claims noted only to be refuted: each needs a section that puts it right.
 _FALSE_CLAIMS = ("9-", "18a-", "24-")
 
 
@@ -50,20 +50,22 @@ def read_ledger(path: Path) -> dict[str, Fact]:
             raise DocumentError(path.name, "应当是四列：编号、等级、是否有时效（0 或 1）、数字。", number)
         if cells[0] in facts:
             raise DocumentError(path.name, f"编号 {cells[0]} 用了两次。", number)
-        facts[cells[0]] = Fact(cells[0], cells[1], cells[2] == "1", frozenset(filter(None, cells[3].split("|"))))
+        facts[cells[0]] = Fact(cells[0], cells[1], cells[2] == "1", _figures(cells[3]))
     return facts
 
 
-def vouches(figure: Figure, figures: frozenset[str]) -> bool:
+def vouches(figure: Figure, known: frozenset[str]) -> bool:
     """Whether one of these figures says the same as `figure`, or says it more exactly."""
-    if figure.normal in figures:
+    if figure.normal in known:
         return True
     if figure.kind == "date":
-        return any(_same_date(figure.normal, other) for other in figures)
+        return any(_same_date(figure.normal, other) for other in known)
+    if figure.kind == "law" and figure.normal.startswith("第"):  # an article before its law was named
+        return any(other.endswith(figure.normal) for other in known)
     if figure.kind == "number":
         value, unit = _split(figure.normal)
         # A figure noted without a unit (550/600/650) stands for any; so do amounts of 万 and above.
-        return value in figures or (_is_amount(value) and unit in ("", "元") and {value, f"{value}元"} & figures != set())
+        return value in known or (_is_amount(value) and unit in ("", "元") and {value, f"{value}元"} & known != set())
     return False
 
 
@@ -75,6 +77,13 @@ def vouching(figure: Figure, facts: Iterable[Fact]) -> list[str]:
 def figures_of(ids: Iterable[str], ledger: Mapping[str, Fact]) -> frozenset[str]:
     """Everything these facts vouch for; unknown ids vouch for nothing."""
     return frozenset(figure for id_ in ids if id_ in ledger for figure in ledger[id_].figures)
+
+
+def _figures(cell: str) -> frozenset[str]:
+    """As noted, and in normal form too, so that whoever adds a fact may write 20万元 or 2026年8月1日."""
+    noted = [figure.strip() for figure in cell.split("|") if figure.strip()]
+    free = [figure for figure in noted if not figure.startswith("--") and "/" not in figure]
+    return frozenset(noted) | {read[-1].normal for read in map(figures, free) if read}
 
 
 def _same_date(said: str, known: str) -> bool:

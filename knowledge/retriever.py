@@ -11,7 +11,19 @@ from knowledge.index import Index
 from knowledge.passages import Passage, RankedPassage
 from knowledge.reranking import Reranker
 from knowledge.settings import RetrievalSettings
-from knowledge.signals import Reading, agreement, coverage, opposition, overlap, read, stray_product
+from knowledge.signals import (
+    Reading,
+    agreement,
+    coverage,
+    extra,
+    letters,
+    missing,
+    opposition,
+    overlap,
+    read,
+    same_way,
+    stray_product,
+)
 
 # Between equals the better source comes first.
 _TRUST = {"law": 1.0, "regulator": 0.9, "official": 0.8, "guidance": 0.6, "news": 0.5, "user_article": -6.0}
@@ -32,9 +44,9 @@ class Retriever:
     ) -> None:
         self.index = index
         self.today = today
-        self._embedder = embedder
-        self._reranker = reranker
-        self._settings = settings
+        self.embedder = embedder
+        self.reranker = reranker
+        self.settings = settings
         self._rows = _rows_by_passage(index)
         self._readings = lru_cache(maxsize=4096)(self._read_passage)
 
@@ -46,17 +58,17 @@ class Retriever:
         reading = read(query)
         if not reading.words:
             return []
-        vector = self._embedder.embed_query(reading.text)
+        vector = self.embedder.embed_query(reading.text)
         candidates = self._candidates(reading, vector) if documents is None else self._passages_in(documents)
         scored = [self._score(reading, vector, number) for number in candidates]
         scored.sort(key=lambda item: (-item[0], item[1].id))
         return [
             RankedPassage(passage, rank, score, tuple(signals.items()))
-            for rank, (score, passage, signals) in enumerate(scored[: self._settings.passages], start=1)
+            for rank, (score, passage, signals) in enumerate(scored[: self.settings.passages], start=1)
         ]
 
     def _candidates(self, query: Reading, vector: Vectors) -> list[int]:
-        n = self._settings.candidates
+        n = self.settings.candidates
         dense = self.index.dense.search(vector, n * _ENTRIES_PER_PASSAGE)
         keyword = self.index.keyword.search(query.text, n * _ENTRIES_PER_PASSAGE)
         rankings = [self._passages_of(entry for entry, _ in hits) for hits in (dense, keyword)]
@@ -79,12 +91,21 @@ class Retriever:
             "question_overlap": max((overlap(query, question, weight) for question in questions), default=0.0),
             "coverage": coverage(query, words, weight),
             "agreement": max((agreement(query, question) for question in questions), default=0.0),
+            "same_way": max((same_way(query, question) for question in questions), default=0.0),
+            "letters": max((letters(query, question) for question in questions), default=0.0),
+            "missing": missing(query, questions),
+            "extra": extra(query, questions[0]) if questions else 0.0,
             "opposition": opposition(query, questions),
             "stray_product": stray_product(query, questions[0]) if questions else 0.0,
             "trust": _TRUST[passage.source_type],
             "stale": float(is_stale(passage, self.today())),
+            "unknown": self._unknown(query),
         }
-        return self._reranker.score(signals), passage, {name: round(value, 4) for name, value in signals.items()}
+        return self.reranker.score(signals), passage, {name: round(value, 4) for name, value in signals.items()}
+
+    def _unknown(self, query: Reading) -> float:
+        """Share of the query's words that the whole corpus never uses."""
+        return sum(not self.index.keyword.knows(word) for word in query.words) / len(query.words)
 
     def _read_passage(self, number: int) -> tuple[tuple[Reading, ...], frozenset[str]]:
         passage = self.index.passages[number]

@@ -23,13 +23,13 @@ KNOWN_PHONES = frozenset({"95188", "12378", "12363", "96110", "110", "4008108866
 
 _PROMISE = re.compile(
     r"(?:一定|肯定|必定|必然|绝对|百分之?百|100%)(?:能|会|可以|恢复|通过|提|下款|批)|保证(?!金|人|书|贷款)|包(?:过|下款|通过|提额|恢复)"
-    r"|秒(?:批|过|下款|到)|稳(?:过|下)|必(?:过|下款|提)|(?:很快|马上|立刻)(?:就会|就能|会)恢复|无条件(?:恢复|提额)|承诺(?:恢复|提额|通过|下款)"
+    r"|秒(?:批|过|下款|到)|稳(?:过|下)|必(?:过|下(?!载)|提)|(?:很快|马上|立刻)(?:就会|就能|会)恢复|无条件(?:恢复|提额)|承诺(?:恢复|提额|通过|下款)"
 )
 _DENIED = re.compile(r"[不没无未别非谁勿]|凡是|声称|自称|所谓|骗|网传|号称|任何")
 _QUOTED = re.compile(r"[“‘「『][^”’」』]*[”’」』]")
 _HEDGE = re.compile(
-    r"可能|也许|未必|不一定|不见得|一般|通常|多半|往往|常见|大多|大致|较|据|公开|网页|网上|网传|文章|自媒体|说法|没有?(?:公布|官方|可靠|统一|固定|依据|证据|根据|标准|规定|规则)"
-    r"|(?:没有?|未)(?:看到|见到|找到|查到|核实)|查(?:不到|无)|为准|取决|决定|评估|看不到|不等于|不代表|不能(?:保证|断定|当作|指望|说明)|建议|尽量|最好|先|不要|别|常常|有的|有时|原则上|难以"
+    r"可能|也许|未必|不一定|不见得|一般|通常|多半|往往|常见|大多|大致|据(?:说|知|报道|[^。]{0,12}[说称])|公开|网页|网上|网传|文章|自媒体|说法|没有?(?:公布|官方|可靠|统一|固定|依据|证据|根据|标准|规定|规则)"
+    r"|(?:没有?|未)(?:看到|见到|找到|查到|核实)|查(?:不到|无)|为准|取决|由[^。，]{0,12}(?:评估|决定)|[看报]不[到出]|不(?:等于|代表)|不能(?:保证|断定|当作|指望|说明)|建议|常常|有的|有时|原则上|难以"
 )
 # Whoever is sent to the page of today needs no date: 通常在……，以你手机上的页面为准.
 _DEFERS = re.compile(r"以[^。！？\n]{0,30}为准|[按看][^。！？\n]{0,30}(?:页面|提示|合同|公告|计划)[^。！？\n]{0,12}(?:办|确认)")
@@ -104,7 +104,7 @@ def no_facts(view: View) -> Said:
 def unvouched_figure(view: View) -> Said:
     known = figures_of(view.section.facts, view.ledger) | _registered(view.section)
     for figure in view.figures:
-        if (figure.spelled and figure.normal[:1] in "12" and _small(figure.normal)) or vouches(figure, known):
+        if _is_language(figure) or vouches(figure, known):
             continue
         if figure.kind == "law" and figure.normal.strip("《》") in view.titles:
             continue
@@ -216,6 +216,6 @@ def _registered(section: Section) -> frozenset[str]:
     return frozenset(titles | {source.date for source in section.sources if source.date})
 
 
-def _small(normal: str) -> bool:
-    """一次, 两笔, 一年: language rather than figures, but 一万元 and 两倍 are figures."""
-    return re.fullmatch(r"[12](?!元|%|倍)\D*", normal) is not None
+def _is_language(figure: Figure) -> bool:
+    """一次, 两笔, 变0 are words rather than figures; 一万元 and 两倍 are figures."""
+    return figure.normal == "0" or (figure.spelled and re.fullmatch(r"[12](?!元|%|倍)\D*", figure.normal) is not None)

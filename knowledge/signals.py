@@ -14,6 +14,8 @@ from importlib.resources import files
 
 from knowledge.chinese_text import normalise, segment
 
+# Concepts that say how something is asked, not what about.
+WAYS_OF_ASKING = frozenset({"why", "how", "can", "howlong", "howmuch", "cannot", "condition", "same"})
 # A query that holds one side and a question that holds the other mean opposite things.
 _OPPOSITES = (("raise", "drop"), ("open", "close"), ("freeze", "unfreeze"), ("raise", "zero"), ("open", "unfreeze"))
 _DEFAULT_PRODUCT = "借呗"
@@ -59,6 +61,31 @@ def agreement(query: Reading, question: Reading) -> float:
     return 2 * len(query.concepts & question.concepts) / total if total else 0.5
 
 
+def same_way(query: Reading, question: Reading) -> float:
+    """Whether both ask in the same way (why, how, how long): Dice coefficient, 0.5 where neither shows one."""
+    one, other = query.concepts & WAYS_OF_ASKING, question.concepts & WAYS_OF_ASKING
+    return 2 * len(one & other) / (len(one) + len(other)) if one or other else 0.5
+
+
+def missing(query: Reading, questions: Sequence[Reading]) -> float:
+    """Share of the query's matters that no way of asking for the passage touches; 0 where it has none."""
+    matters = query.concepts - WAYS_OF_ASKING
+    touched = frozenset[str]().union(*(question.concepts for question in questions))
+    return len(matters - touched) / len(matters) if matters else 0.0
+
+
+def extra(query: Reading, heading: Reading) -> float:
+    """Share of the heading's matters that the query does not touch; 0 where it has none."""
+    matters = heading.concepts - WAYS_OF_ASKING
+    return len(matters - query.concepts) / len(matters) if matters else 0.0
+
+
+def letters(query: Reading, question: Reading) -> float:
+    """Dice coefficient of character pairs: survives the misspelling that no dictionary knows."""
+    one, other = _pairs(query.text), _pairs(question.text)
+    return 2 * len(one & other) / (len(one) + len(other)) if one and other else 0.0
+
+
 def opposition(query: Reading, questions: Sequence[Reading]) -> float:
     """1 where every way of asking for the passage means the opposite of the query, else 0."""
     return float(bool(questions) and all(_opposed(query, question) for question in questions))
@@ -72,6 +99,10 @@ def stray_product(query: Reading, heading: Reading) -> float:
         # A heading that adds a product nobody asked about is a little off, not wrong.
         return 0.5 if about - asked and not query.products >= about else 0.0
     return 1.0
+
+
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(text[place : place + 2] for place in range(len(text) - 1))
 
 
 def _opposed(query: Reading, question: Reading) -> bool:

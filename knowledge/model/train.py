@@ -66,7 +66,9 @@ def load_items(data: Path) -> list[Item]:
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             written.setdefault(row["passage"], []).extend(row["questions"])
-    passages = [passage for document in load_corpus([shipped("corpus")]).documents for passage in cut(document, ChunkingSettings())]
+    passages = [
+        passage for document in load_corpus([shipped("corpus")]).documents for passage in cut(document, ChunkingSettings())
+    ]
     return [
         Item(
             id=passage.id,
@@ -90,10 +92,11 @@ def main() -> None:
     settings = TrainingSettings(epochs=options.epochs)
     seed_everything(settings.seed)
     items = load_items(options.data)
-    model = SentenceTransformer(str(options.base), device="cpu", model_kwargs={"add_pooling_layer": False, "dtype": torch.float32})
+    model = SentenceTransformer(
+        str(options.base), device="cpu", model_kwargs={"add_pooling_layer": False, "dtype": torch.float32}
+    )
     print(f"{len(items)} passages, {sum(len(item.questions) for item in items)} questions")
-    train(model, items, settings, options.steps)
-    model.save_pretrained(str(options.output))
+    train(model, items, settings, options.output, options.steps)
     record = {**settings.__dict__, "passages": len(items), "questions": sum(len(item.questions) for item in items)}
     (options.output / "training.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
@@ -101,12 +104,14 @@ def main() -> None:
 def seed_everything(seed: int) -> None:
     """One seed for every source of chance."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - libraries below draw from the global generator
+    np.random.seed(seed)  # libraries below draw from the global generator
     torch.manual_seed(seed)
 
 
-def train(model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings, max_steps: int = 0) -> None:
-    """Optimise `model` in place."""
+def train(
+    model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings, output: Path, max_steps: int = 0
+) -> None:
+    """Optimise `model` in place and save it after every epoch."""
     pairs = [(number, question) for number, item in enumerate(items) for question in item.questions]
     total = settings.epochs * len(pairs) // settings.batch
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=0.01)
@@ -129,7 +134,10 @@ def train(model: SentenceTransformer, items: Sequence[Item], settings: TrainingS
             bar.update()
             bar.set_postfix(loss=f"{loss.item():.3f}")
             if max_steps and step >= max_steps:
-                return
+                break
+        model.save_pretrained(str(output))
+        if max_steps and step >= max_steps:
+            break
     bar.close()
 
 
@@ -182,11 +190,14 @@ def batch_loss(
     columns = owners + rivals
     anchors = embed(model, [question for _, question in batch], "query")
     asked = [
-        random.choice([other for other in items[number].questions if other != question] or [question]) for number, question in batch
+        random.choice([other for other in items[number].questions if other != question] or [question])
+        for number, question in batch
     ] + [random.choice(items[rival].questions) for rival in rivals]
     loss = info_nce(anchors, embed(model, asked, "query"), owners, columns, settings.temperature)
     if with_bodies:
-        bodies = embed(model, [items[number].body[: settings.body_chars] for number in columns[: len(owners) * 3 // 2]], "document")
+        bodies = embed(
+            model, [items[number].body[: settings.body_chars] for number in columns[: len(owners) * 3 // 2]], "document"
+        )
         loss = loss + info_nce(anchors, bodies, owners, columns[: len(owners) * 3 // 2], settings.temperature)
     return loss
 

@@ -83,7 +83,9 @@ def refusal(question: str) -> Answer:
 
 
 def warning(question: str) -> Answer:
-    return answer(question, status="safety", safety=Safety("scam", "这很像骗局，先别付钱。"))
+    message = "这很像骗局，先别付钱。"
+    made = answer(question, status="safety", safety=Safety("scam", message))
+    return replace(made, sentences=(Sentence(message), *made.sentences))
 
 
 class FakeBot(Assistant):

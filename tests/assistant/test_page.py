@@ -146,10 +146,11 @@ def test_refusals_safety_and_hand_off_have_their_words() -> None:
     assert "没有可靠依据" in refused
     assert 'data-ask="怎么提高借呗额度？"' in refused
     assert "出处" not in words(refused)
-    assert "这很像骗局，先别付钱。" in turn(warning("骗"))
+    assert turn(warning("骗")).count("这很像骗局，先别付钱。") == 1
     assert "部分回答" in whole_turn(status="partial")
     handed = whole_turn(hand_off=HandOff("complaint", "high", "human", "q", "q"))
     assert "人工" in words(handed)
+    assert "选一种情况" in whole_turn(status="clarify")
 
 
 def test_an_empty_page_offers_the_examples() -> None:

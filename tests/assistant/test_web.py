@@ -27,6 +27,12 @@ def test_an_impossible_address_is_one_sentence(host: str, port: int, monkeypatch
         web.serve(Settings(), host, port, lambda *_: None, print)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that turns out to be usable must fail the test, not serve for ever."""
+    monkeypatch.setattr(web, "build_assistant", lambda *_: pytest.fail("the address was accepted"))
+
+
 def numeric_only(real: Any) -> Any:
     """Names are not looked up in a test."""
     return lambda *args, flags=0, **kwargs: real(*args, flags=flags | socket.AI_NUMERICHOST, **kwargs)

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 
+
 def pdf(pages: Sequence[str], *, encrypted: bool = False) -> bytes:
     """A PDF with one line of text a page; a ToUnicode map carries any character."""
     letters = sorted({c for page in pages for c in page})

@@ -32,7 +32,8 @@ def write_good(folder: Path) -> set[str]:
     (folder / "word.docx").write_bytes(docx([("Heading1", "标题"), ("Normal", "额度会变化。")]))
     (folder / "table.xlsx").write_bytes(xlsx([["question", "answer"], ["甲", "乙"]]))
     (folder / "guide.pdf").write_bytes(pdf(["额度会变化。"]))
-    (folder / "phone.md").write_text('---\nid: phone\ntitle: "0571"\npublisher: 0571\ndate: 2024-01-01\n---\n正文。\n', encoding="utf-8")
+    header = '---\nid: phone\ntitle: "0571"\npublisher: 0571\ndate: 2024-01-01\n---\n'
+    (folder / "phone.md").write_text(header + "正文。\n", encoding="utf-8")
     return {"good", "bom", "crlf", "good.csv", "page", "word", "table", "guide", "phone"}
 
 
@@ -77,9 +78,9 @@ def write_bad(folder: Path) -> dict[str, str]:
         "gbk.md": "UTF-8", "gb18030.txt": "UTF-8", "utf16.md": "UTF-8", "nul.md": "空字符", "binary.md": "UTF-8",
         "huge.md": "上限", "one-line.txt": "上限", "empty.md": "没有正文", "same-b.md": "same-a.md", "number.md": "phone",
         "date.md": "2024-1-1", "python.md": "title", "laughs.md": "x0", "nested.md": "上限", "nested-small.md": "YAML",
-        "bomb.docx": "200 MB", "bomb.xlsx": "200 MB", "members.docx": "3000 个部件", "secret.pdf": "密码", "pages.pdf": "10000 页",
-        "broken.pdf": "", "bomb.pdf": "", "odd.csv": "两列", "passwd.md": "之外", "up.md": "之外", "loop.md": "链接",
-        ".hidden.md": "隐藏", "pipe.md": "管道",
+        "bomb.docx": "200 MB", "bomb.xlsx": "200 MB", "members.docx": "3000 个部件", "secret.pdf": "密码",
+        "pages.pdf": "10000 页", "broken.pdf": "", "bomb.pdf": "", "odd.csv": "两列", "passwd.md": "之外", "up.md": "之外",
+        "loop.md": "链接", ".hidden.md": "隐藏", "pipe.md": "管道",
     }  # fmt: skip
 
 
@@ -115,11 +116,11 @@ def test_a_thousand_tiny_files_are_read_quickly(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["# a" + "#" * 500_000 + "b\n正文。\n", "# a\n" * 200_000 + "正文。\n", "<!--" * 200_000 + "\n正文。\n", "# 甲\n" + " " * 1_000_000 + "正文。\n"],
+    ["# a" + "#" * 500_000 + "b\n", "# a\n" * 200_000, "<!--" * 200_000 + "\n", "# 甲\n" + " " * 1_000_000],
     ids=["closing-marks", "headings", "comments", "blanks"],
 )
 def test_no_shape_of_text_takes_long(folder: Path, text: str) -> None:
-    (folder / "shape.md").write_text(text, encoding="utf-8")
+    (folder / "shape.md").write_text(text + "正文。\n", encoding="utf-8")
     started = time.monotonic()
     assert len(load_corpus([folder]).documents) == 1
     assert time.monotonic() - started < 5
