@@ -98,7 +98,7 @@ class Assistant:
         clock.lap("retrieve")
         evidence = select(rankings, self._retriever.index)
         clock.lap("select")
-        answer = self._respond(screened, standalone, rankings, evidence, risk, turns)
+        answer = self._respond(screened, standalone, rankings=rankings, evidence=evidence, risk=risk, turns=turns)
         yield from answer.sentences
         clock.lap("answer")
         yield replace(answer, timings_ms=clock.timings())
@@ -107,6 +107,7 @@ class Assistant:
         self,
         screened: Screened,
         standalone: str,
+        *,
         rankings: Sequence[Sequence[RankedPassage]],
         evidence: Evidence | None,
         risk: Risk | None,

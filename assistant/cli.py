@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from assistant.errors import AssistantError, InvalidQuestion
+from assistant.prompts import SOURCE_TYPE_NAMES
 from assistant.settings import APP, Settings, load_settings
 from knowledge.errors import KnowledgeError
 
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from assistant.answering import Assistant
 
 EXIT_OK, EXIT_BAD_INPUT = 0, 2
-SOURCE_TYPE_NAMES = {
-    "law": "法律法规",
-    "regulator": "监管文件",
-    "official": "官方说明",
-    "guidance": "指引",
-    "news": "公开报道",
-    "user_article": "网络文章",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,8 @@ _TURNS_KEPT = 10
 _CHARS_KEPT = 500
 
 _POINTING = re.compile(
-    r"这个|那个|这样|那样|它|他们|她们|上面|刚才|前面|之前说|你说的|这种|那种|这些|那些|这(?:是|要|会|能|得|咋)|那(?:要|会|能|得|是|咋|怎|多|为|什|还|我|就|如)"
+    r"这个|那个|这样|那样|它|他们|她们|上面|刚才|前面|之前说|你说的|这种|那种|这些|那些"
+    r"|这(?:是|要|会|能|得|咋)|那(?:要|会|能|得|是|咋|怎|多|为|什|还|我|就|如)"
 )
 _LEADING = re.compile(r"^(?:那么?|还有|然后|另外|再问(?:一下|下)?|请问|那请问|所以|但是|可是|不过|好的?|嗯+|哦+)[，, ]?")
 _ANOTHER_PRODUCT = re.compile(
@@ -22,18 +23,23 @@ _ANOTHER_PRODUCT = re.compile(
 )
 _NTH = re.compile(r"第?([一二三四五六1-6])(?:个|条|点|步|种|项)")
 _NUMERALS = {numeral: place for place, pair in enumerate(("一1", "二2", "三3", "四4", "五5", "六6")) for numeral in pair}
-_LISTED = re.compile(
-    r"(?:^|\n|(?<=[。；;：: ]))\s*(?:[-*•]|[1-9][.、．)）]|[①②③④⑤⑥]|[（(][一二三四五六1-6][)）]|第[一二三四五六][，,、：:]?(?:是|步)?)\s*([^\n；;①②③④⑤⑥]+?)(?=[\n；;]|$|(?:[1-9][.、．)）])|[①②③④⑤⑥]|第[一二三四五六][，,、：:是步])"
-)
+# A numbered point of an answer: "1. …", "- …", "①…", "（二）…", "第一，…", up to the next one.
+_NUMBER = r"[1-9][.、．)）]|[①②③④⑤⑥]|[（(][一二三四五六1-6][)）]|第[一二三四五六](?:[，,、：:]|是|步)"
+_LISTED = re.compile(rf"(?:^|\n|(?<=[。；;：: ]))\s*(?:[-*•]|{_NUMBER})\s*([^\n；;①②③④⑤⑥]+?)(?=[\n；;]|$|{_NUMBER})")
 _ASKING = re.compile(
     r"(?:为什么|为何|怎么回事|什么原因|是什么原因|怎么办|怎么弄|怎么|如何|能不能|可不可以|是不是|吗|呢|么|啊|呀|[？?！!。，,])+"
 )
 _MARKERS = re.compile(r"\[\d+\]")
 _PARTS = re.compile(
-    r"[？?；;\n]+|[，,。]?(?:还有就是|还有|另外|顺便问下?|顺便|以及|再就是|同时)[，,]?|[，,](?=.{0,12}(?:吗|怎么|为什么|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|多少)[^，,]*$)"
+    r"[？?；;\n]+|[，,。]?(?:还有就是|还有|另外|顺便问下?|顺便|以及|再就是|同时)[，,]?"
+    r"|[，,](?=.{0,12}(?:吗|怎么|为什么|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|多少)[^，,]*$)"
 )
 _INTERROGATIVE = re.compile(
     r"吗|怎么|为什么|为啥|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|是不是|可不可以|多少|能否|有没有|呢$|何"
+)
+# What may surround the bare name of the product in a message that asks nothing yet.
+_EMPTY_WORDS = re.compile(
+    r"借呗|额度|我|的|怎么回事|怎么了|怎么|问题|咨询|一下|请问|你好|在吗|有|了|呢|吗|啊|想问|关于|帮我|看看|看|下|[，。？?！! ]"
 )
 
 
@@ -89,11 +95,7 @@ def parts_of(question: str) -> tuple[str, ...]:
 def is_vague(question: str) -> bool:
     """Whether it names no more than the product: 借呗额度, 借呗怎么回事."""
     reading = read(question)
-    plain = re.sub(
-        r"借呗|额度|我|的|怎么回事|怎么了|怎么|问题|咨询|一下|请问|你好|在吗|有|了|呢|吗|啊|想问|关于|帮我|看看|看|下|[，。？?！! ]",
-        "",
-        reading.text,
-    )
+    plain = _EMPTY_WORDS.sub("", reading.text)
     return not plain and bool(reading.products or "额度" in reading.text)
 
 

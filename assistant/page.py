@@ -15,17 +15,17 @@ from itertools import groupby
 from urllib.parse import urlsplit
 
 from assistant.answer import Answer, Citation, Sentence
-from assistant.prompts import EXAMPLE_QUESTIONS, OFFICIAL_WAY
+from assistant.prompts import EXAMPLE_QUESTIONS, OFFICIAL_WAY, SOURCE_TYPE_NAMES
 from knowledge.passages import Document
 
 TITLE = "借呗额度助手"
-SOURCE_TYPES = {
-    "law": ("法律法规", "全国人大、国务院等公布的条文"),
-    "regulator": ("监管文件", "金融监管部门的规定和答复"),
-    "official": ("官方说明", "支付宝、蚂蚁等机构自己的说法"),
-    "guidance": ("指引", "本助手整理的办事步骤"),
-    "news": ("公开报道", "媒体和公开网页的报道"),
-    "user_article": ("网络文章", "未经核实，只供对照"),
+_ABOUT_SOURCES = {
+    "law": "全国人大、国务院等公布的条文",
+    "regulator": "金融监管部门的规定和答复",
+    "official": "支付宝、蚂蚁等机构自己的说法",
+    "guidance": "本助手整理的办事步骤",
+    "news": "媒体和公开网页的报道",
+    "user_article": "未经核实，只供对照",
 }
 _STATUS = {"partial": "部分回答", "clarify": "想先确认一下", "refused": "没有可靠依据", "safety": "安全提醒"}
 # Characters of the document shown on either side of a quote, before the nearest line end.
@@ -61,7 +61,7 @@ def header() -> str:
 
 def reader() -> str:
     """The place where a cited passage is read; empty, it explains what the kinds of sources mean."""
-    kinds = "".join(f"<li>{_badge(kind)}<span>{about}</span></li>" for kind, (_, about) in SOURCE_TYPES.items())
+    kinds = "".join(f"<li>{_badge(kind)}<span>{about}</span></li>" for kind, about in _ABOUT_SOURCES.items())
     return (
         '<aside class="reader" aria-label="出处原文">'
         '<div class="reader-bar"><h2>出处原文</h2>'
@@ -81,7 +81,7 @@ def welcome() -> str:
     """The first screen: what to ask, and how to tell whether the answer holds."""
     return (
         '<section class="welcome"><h2><span>额度变少、没了，</span><span>或者打不开？</span></h2>'
-        "<p>用自己的话问就好。每句回答后面都有编号，点开就能看到依据的原文；没有依据的，会直接说不知道。</p>"
+        "<p>用自己的话问就好。点开回答里的编号，就能看到它依据的原文；没有依据的，会直接说不知道。</p>"
         f"{_questions('试着问', EXAMPLE_QUESTIONS)}</section>"
     )
 
@@ -226,8 +226,8 @@ def _facts(citation: Citation) -> str:
 
 
 def _badge(kind: str) -> str:
-    name, _ = SOURCE_TYPES.get(kind, ("其他", ""))
-    return f'<span class="badge {kind if kind in SOURCE_TYPES else "other"}">{name}</span>'
+    name = SOURCE_TYPE_NAMES.get(kind, "其他")
+    return f'<span class="badge {kind if kind in SOURCE_TYPE_NAMES else "other"}">{name}</span>'
 
 
 def _caution(citation: Citation, tag: str) -> str:

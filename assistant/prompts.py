@@ -20,6 +20,16 @@ CONNECTING = frozenset({CLOSEST, MASKED, WHICH_SYMPTOM})
 # —— 提醒 ——
 STALE = "这条资料已过复核日期，请以页面和官方最新说明为准。"
 
+# How the reader is told what kind of source stands behind a sentence.
+SOURCE_TYPE_NAMES = {
+    "law": "法律法规",
+    "regulator": "监管文件",
+    "official": "官方说明",
+    "guidance": "指引",
+    "news": "公开报道",
+    "user_article": "网络文章",
+}
+
 # Shown where nothing was asked yet, and where a refusal has nothing nearer to offer.
 EXAMPLE_QUESTIONS = (
     "借呗额度为什么突然没有了？",

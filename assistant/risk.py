@@ -16,9 +16,11 @@ Urgency = Literal["low", "normal", "high"]
 
 # Sentences that talk to a machine about its instructions say nothing about 借呗.
 _INJECTION = re.compile(
-    r"忽略.{0,8}(?:以上|上面|之前|上文|前面|所有|全部|指令|规则)|无视.{0,8}(?:指令|规则|设定)|(?:你)?现在(?:起|开始)?你?(?:是|扮演)(?:一|DAN|dan|个|没有)"
-    r"|扮演|DAN模式|开发者模式|越狱|系统提示|提示词|system ?prompt|</?(?:system|assistant|user)>|新规则[:：]|没有任何限制|原样重复|重复.{0,3}遍"
-    r"|(?:ignore|disregard|forget).{0,30}(?:instruction|rule|previous|prompt)|reply only|you are now|print your|base64|解码(?:后|并)|直接回复[“\"「]"
+    r"忽略.{0,8}(?:以上|上面|之前|上文|前面|所有|全部|指令|规则)|无视.{0,8}(?:指令|规则|设定)"
+    r"|(?:你)?现在(?:起|开始)?你?(?:是|扮演)(?:一|DAN|dan|个|没有)|扮演|DAN模式|开发者模式|越狱|没有任何限制"
+    r"|系统提示|提示词|system ?prompt|</?(?:system|assistant|user)>|新规则[:：]|原样重复|重复.{0,3}遍"
+    r"|print your|base64|解码(?:后|并)"
+    r"|(?:ignore|disregard|forget).{0,30}(?:instruction|rule|previous|prompt)|reply only|you are now|直接回复[“\"「]"
     r"|把以下.{0,8}当成|当作?(?:是)?(?:最新)?官方公告|输出(?:你的)?(?:配置|密钥|环境变量|指令)|api.?key",
     re.IGNORECASE,
 )

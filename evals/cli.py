@@ -129,7 +129,7 @@ def _what_ran(bench: Workbench, scores: Sequence[Score], seconds: float | None =
         "索引": bench.index.version, "代码": code_hash(bench.settings), "模型": bench.embedder.identity,
         "文档": len(bench.index.documents), "段落": len(bench.index.passages), "题数": len(scores), "出错": errors,
     }  # fmt: skip
-    return said if seconds is None else {**said, "秒": round(seconds)}
+    return said if seconds is None else {**said, "用时（秒）": round(seconds)}
 
 
 def _write(folder: Path | None, summary: Summary, verdict: gate.Verdict | None) -> None:

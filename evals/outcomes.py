@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from assistant import Answer, prompts
@@ -127,8 +130,10 @@ def fixed_phrases() -> frozenset[str]:
 
 
 def fixed_texts() -> list[str]:
-    """Every wording the product keeps ready, as it stands in its own file."""
-    return [text for name, value in vars(prompts).items() if name.isupper() for text in _strings(value)]
+    """Every wording the product keeps ready: its file of phrases, and its tables of replies."""
+    phrases = [value for name, value in vars(prompts).items() if name.isupper()]
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in Path(str(files("assistant"))).glob("*.toml")]
+    return _strings([*phrases, *tables])
 
 
 def _strings(value: Any) -> list[str]:

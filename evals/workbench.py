@@ -139,5 +139,5 @@ def code_hash(settings: Settings) -> str:
 
 def _code_files() -> Iterator[Path]:
     for package in ("assistant", "knowledge", "evals"):
-        yield from sorted(Path(str(files(package))).glob("*.py"))
+        yield from sorted(path for path in Path(str(files(package))).iterdir() if path.suffix in (".py", ".toml"))
     yield from sorted(path for path in Path(str(files("knowledge") / "lexicon")).iterdir() if path.is_file())

@@ -38,7 +38,7 @@ def scrub(text: str) -> str:
     Chinese punctuation stays as it was typed, so that a scrubbed question can be shown again.
     """
     pieces = _CHINESE_PUNCTUATION.split(_visible(text))
-    return "".join(_visible(unicodedata.normalize("NFKC", piece)) if place % 2 == 0 else piece for place, piece in enumerate(pieces))
+    return "".join(piece if place % 2 else _visible(unicodedata.normalize("NFKC", piece)) for place, piece in enumerate(pieces))
 
 
 def _visible(text: str) -> str:

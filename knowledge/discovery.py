@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knowledge.errors import DocumentError, KnowledgeError
-from knowledge.formats import FORMAT_SUFFIXES
+from knowledge.formats.extraction import FORMAT_SUFFIXES
 
 TEXT_SUFFIXES = (".md", ".txt")
 SOURCES_FILE = "sources.yaml"

@@ -16,7 +16,7 @@ from typing import Any
 
 from knowledge.discovery import SOURCES_FILE, discover
 from knowledge.errors import DocumentError
-from knowledge.formats import FORMAT_SUFFIXES, extract, to_document
+from knowledge.formats.extraction import FORMAT_SUFFIXES, extract, to_document
 from knowledge.metadata import date, mapping, source_type, string, strings
 from knowledge.passages import Document, Section, Source
 

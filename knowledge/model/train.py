@@ -19,6 +19,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,14 +39,14 @@ class TrainingSettings:
     """What makes a run; recorded beside the result."""
 
     seed: int = 7
-    epochs: int = 3
+    epochs: int = 2
     batch: int = 48
-    learning_rate: float = 4e-5
+    learning_rate: float = 6e-5
     warmup: float = 0.1
     temperature: float = 0.04
-    # Bodies are ten times as long as questions: every so many steps is enough to keep them close.
-    body_every: int = 3
-    body_chars: int = 110
+    # Bodies are many times as long as questions: every so many steps is enough to keep them close.
+    body_every: int = 8
+    body_chars: int = 64
     # Ranks from which a confusable passage is drawn; the very first may be a fair second answer.
     confusable_ranks: tuple[int, int] = (1, 8)
 
@@ -112,9 +113,14 @@ def train(
     model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings, output: Path, max_steps: int = 0
 ) -> None:
     """Optimise `model` in place and save it after every epoch."""
+    # The word table stays as it is: words outside the training data must keep their place.
+    body: Any = model[0].auto_model
+    body.embeddings.word_embeddings.requires_grad_(False)
     pairs = [(number, question) for number, item in enumerate(items) for question in item.questions]
     total = settings.epochs * len(pairs) // settings.batch
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad], lr=settings.learning_rate, weight_decay=0.01
+    )
     warmup = max(1, int(total * settings.warmup))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warmup, max(0.0, (total - step) / max(1, total - warmup)))

@@ -111,9 +111,10 @@ def test_source_kind_publisher_date_and_caution_are_shown() -> None:
 
 
 def test_every_kind_of_source_has_a_name() -> None:
+    from assistant.prompts import SOURCE_TYPE_NAMES
     from knowledge.passages import SOURCE_TYPES
 
-    assert tuple(page.SOURCE_TYPES) == SOURCE_TYPES
+    assert tuple(page._ABOUT_SOURCES) == tuple(SOURCE_TYPE_NAMES) == SOURCE_TYPES
 
 
 def test_hostile_text_stays_text() -> None:

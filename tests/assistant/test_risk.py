@@ -24,7 +24,7 @@ def test_a_danger_is_recognised(question: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["气死了又降额", "额度死了还能活吗", "套现犯法吗", "验证码收不到怎么办", "开通借呗要手续费吗", "怎么识别强开骗局", "为什么有些人开不了借呗"],
+    ["气死了又降额", "额度死了还能活吗", "套现犯法吗", "验证码收不到怎么办", "开通借呗要手续费吗", "怎么识别强开骗局"],
 )
 def test_a_harmless_look_alike_is_left_alone(question: str) -> None:
     assert recognise(question) is None

@@ -53,7 +53,7 @@ def write_bad(folder: Path) -> dict[str, str]:
         "same-b.md": GOOD.format(id="same").encode(),
         "number.md": b"---\nphone: 0571\n---\ntext.\n",
         "date.md": "---\ndate: 2024-1-1\n---\n正文。\n".encode(),
-        "python.md": "---\ntitle: !!python/object/apply:os.system [\"touch pwned\"]\n---\n正文。\n".encode(),
+        "python.md": '---\ntitle: !!python/object/apply:os.system ["touch pwned"]\n---\n正文。\n'.encode(),
         "laughs.md": f"---\nx0: &x0 [a]\n{laughs}---\n正文。\n".encode(),
         "nested.md": b"---\ntitle: " + b"[" * 20_000 + b"\n---\ntext.\n",
         "nested-small.md": b"---\ntitle: " + b"[" * 15_000 + b"\n---\ntext.\n",
@@ -64,7 +64,7 @@ def write_bad(folder: Path) -> dict[str, str]:
         "pages.pdf": pdf(["x"] * 10_000),
         "broken.pdf": pdf(["x"])[:200],
         "bomb.pdf": bomb_pdf(400 * MEGABYTE),
-        "odd.csv": "甲,乙,丙\n\"没有结束的引号,丁\n".encode(),
+        "odd.csv": '甲,乙,丙\n"没有结束的引号,丁\n'.encode(),
     }
     for name, raw in texts.items():
         (folder / name).write_bytes(raw)

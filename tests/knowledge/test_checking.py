@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from knowledge.check_command import main
-from knowledge.checking import check, write_sources_pages
+from knowledge.checking.command import main
+from knowledge.checking.corpus_check import check, write_sources_pages
+from knowledge.checking.findings import Finding
+from knowledge.checking.ledger import read_ledger
+from knowledge.checking.section_rules import View, check_section
 from knowledge.documents import parse_document, read_sources
-from knowledge.findings import Finding
-from knowledge.ledger import read_ledger
-from knowledge.section_rules import View, check_section
 from knowledge.settings import shipped
 
 TODAY = date(2026, 11, 23)

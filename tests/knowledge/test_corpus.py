@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from datetime import date
 
-from knowledge.checking import check_corpus
+from knowledge.checking.corpus_check import check_corpus
+from knowledge.checking.ledger import read_ledger
 from knowledge.chunking import cut
 from knowledge.documents import load_corpus
-from knowledge.ledger import read_ledger
 from knowledge.settings import ChunkingSettings, shipped
 
 CORPUS = shipped("corpus")

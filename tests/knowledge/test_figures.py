@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.figures import figures
-from knowledge.ledger import vouches
+from knowledge.checking.figures import figures
+from knowledge.checking.ledger import vouches
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,10 @@ def serving_folder(settings: KnowledgeSettings) -> Path:
 def test_an_index_holds_questions_and_bodies_of_every_passage(settings: KnowledgeSettings, embedder: CharacterEmbedder) -> None:
     index = ensure_index(settings, embedder)
     assert {passage.id for passage in index.passages} == {"gone#why", "gone#back", "raise#how", "record#years", "story#0"}
-    assert next(entry.text for entry in index.entries if entry.passage == 0 and entry.kind == "question") == index.passages[
-        0
-    ].heading
+    assert (
+        next(entry.text for entry in index.entries if entry.passage == 0 and entry.kind == "question")
+        == index.passages[0].heading
+    )
     assert index.vectors.shape == (len(index.entries), embedder.dimension)
     assert [passage.id for passage in index.corrections["X-1"]] == ["record#years"]
     index.close()

@@ -1,7 +1,7 @@
 """HTML, PDF, Word and question/answer tables as Documents, parsed in a child process with limits.
 
 A parser of such a format may crash, loop or eat all memory on a hostile file; here that costs one
-child and a named reason, never the build. The child (`format_child`) answers one JSON line a file.
+child and a named reason, never the build. The child (`formats.child`) answers one JSON line a file.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Child:
             "OPENBLAS_NUM_THREADS": "1",  # each thread reserves address space, which is limited
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-c", "from knowledge.format_child import main; main()"],
+            [sys.executable, "-P", "-W", "ignore", "-c", "from knowledge.formats.child import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

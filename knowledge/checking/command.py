@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from knowledge.checking import Checked, check_corpus, write_sources_pages
+from knowledge.checking.corpus_check import Checked, check_corpus, write_sources_pages
+from knowledge.checking.findings import Finding
 from knowledge.chinese_text import iter_sentences
 from knowledge.discovery import discover
 from knowledge.errors import KnowledgeError
-from knowledge.findings import Finding
 from knowledge.passages import Document, Section
 from knowledge.settings import shipped
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from knowledge.format_readers import READERS, Unreadable
-from knowledge.formats import Extracted
+from knowledge.formats.extraction import Extracted
+from knowledge.formats.readers import READERS, Unreadable
 
 MEMORY_BYTES = 1536 * 1024 * 1024
 _CPU_SECONDS = 20

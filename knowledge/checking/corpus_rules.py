@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
-from knowledge.findings import Finding
-from knowledge.ledger import LEDGER_FILE, Fact
+from knowledge.checking.findings import Finding
+from knowledge.checking.ledger import LEDGER_FILE, Fact
 from knowledge.passages import Document, Section
 
 SIMILAR = 0.6
@@ -50,9 +50,7 @@ def near_duplicates(places: Sequence[Place]) -> Iterator[Finding]:
         for gram in own:
             postings[gram].append(number)
     for number, own in enumerate(grams):
-        shared = Counter(
-            other for gram in own if len(postings[gram]) <= _COMMON for other in postings[gram] if other < number
-        )
+        shared = Counter(other for gram in own if len(postings[gram]) <= _COMMON for other in postings[gram] if other < number)
         for other, count in sorted(shared.items()):
             if count * 4 < len(own):  # common grams are not counted here, so the bar is low
                 continue

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from knowledge.formats import Block, Extracted
+from knowledge.formats.extraction import Block, Extracted
 
 if TYPE_CHECKING:
     from bs4 import Tag

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from knowledge.corpus_rules import (
+from knowledge.checking.corpus_rules import (
     broken_then,
     check_document,
     duplicate_questions,
@@ -20,14 +20,14 @@ from knowledge.corpus_rules import (
     uncorrected_claims,
     unused_facts,
 )
+from knowledge.checking.findings import Finding
+from knowledge.checking.ledger import LEDGER_FILE, Fact, read_ledger
+from knowledge.checking.section_rules import View, check_section
+from knowledge.checking.sources_page import SOURCES_PAGE, check_sources_page, render_sources
 from knowledge.discovery import SOURCES_FILE
 from knowledge.documents import Corpus, load_corpus, load_files, read_sources
 from knowledge.errors import DocumentError
-from knowledge.findings import Finding
-from knowledge.ledger import LEDGER_FILE, Fact, read_ledger
 from knowledge.passages import Document, Source
-from knowledge.section_rules import View, check_section
-from knowledge.sources_page import SOURCES_PAGE, check_sources_page, render_sources
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from knowledge.figures import Figure, figures, law_name
-from knowledge.findings import Finding
-from knowledge.ledger import Fact, figures_of, vouches, vouching
+from knowledge.checking.figures import Figure, figures, law_name
+from knowledge.checking.findings import Finding
+from knowledge.checking.ledger import Fact, figures_of, vouches, vouching
 from knowledge.passages import Document, Section
 
 MIN_CHARS, MAX_CHARS = 60, 250

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from knowledge.checking.figures import Figure, figures
 from knowledge.errors import DocumentError
-from knowledge.figures import Figure, figures
 
 LEDGER_FILE = "facts.tsv"
 GRADES = ("A", "B", "C", "C-", "D")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from knowledge.findings import Finding
+from knowledge.checking.findings import Finding
 from knowledge.passages import Document, Source
 
 SOURCES_PAGE = "SOURCES.md"

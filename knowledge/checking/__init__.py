@@ -1,0 +1,1 @@
+"""The check that a corpus must pass: `assistant check`, rule by rule."""
