@@ -17,7 +17,7 @@ from typing import Any
 from knowledge.discovery import SOURCES_FILE, discover
 from knowledge.errors import DocumentError
 from knowledge.formats.extraction import FORMAT_SUFFIXES, extract, to_document
-from knowledge.metadata import date, mapping, source_type, string, strings
+from knowledge.metadata import date, mapping, source_date, source_type, string, strings
 from knowledge.passages import Document, Section, Source
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
@@ -121,7 +121,7 @@ def read_sources(path: Path, name: str) -> dict[str, Source]:
             title=entry["title"],
             type=source_type(entry["type"], name, line),
             publisher=entry["publisher"],
-            date=date(entry.get("date"), name, line),
+            date=source_date(entry.get("date"), name, line),
             url=entry.get("url"),
         )
     return sources

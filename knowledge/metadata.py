@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from knowledge.passages import SOURCE_TYPES, SourceType
 _REGISTRY = "sources.yaml"
 _MAX_CHARS = 16_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
 
 
 def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
@@ -68,6 +70,21 @@ def date(value: Any, name: str, line: int) -> str | None:
     """A day as 2026-11-23; None where it is missing or empty."""
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
+    if not isinstance(value, str) or not _DATE.fullmatch(value) or not _is_on_the_calendar(value):
         raise DocumentError(name, f"日期 {value!r} 应写成 2026-11-23 的样子。", line)
     return value
+
+
+def source_date(value: Any, name: str, line: int) -> str | None:
+    """The date of a source, as exact as anybody knows it: 2025-03-14, 2025-03 or 2025."""
+    if isinstance(value, str) and _PARTIAL_DATE.fullmatch(value):
+        return value
+    return date(value, name, line)
+
+
+def _is_on_the_calendar(day: str) -> bool:
+    try:
+        datetime.date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
