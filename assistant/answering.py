@@ -29,14 +29,13 @@ from assistant.prompts import (
 from assistant.risk import Risk, recognise, without_instructions
 from assistant.screening import Screened, screen
 from knowledge.passages import Document, RankedPassage
+from knowledge.reranking import Thresholds
 from knowledge.retriever import Retriever, is_stale
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
 _FOLLOW_UPS = 3
-# Below this the question is about something else altogether, and neighbours would only puzzle.
-_IN_SCOPE_SCORE = 0.05
 
 
 class Assistant:
@@ -96,7 +95,7 @@ class Assistant:
         clock.lap("understand")
         rankings = [self._retriever.retrieve(part, risk.documents if risk else None) for part in parts_of(standalone)]
         clock.lap("retrieve")
-        evidence = select(rankings, self._retriever.index)
+        evidence = select(rankings, self._retriever.index, self._retriever.reranker.thresholds)
         clock.lap("select")
         answer = self._respond(screened, standalone, rankings=rankings, evidence=evidence, risk=risk, turns=turns)
         yield from answer.sentences
@@ -126,7 +125,7 @@ class Assistant:
         elif is_vague(standalone) and not _just_asked_back(turns):
             answer = replace(blank, status="clarify", sentences=(Sentence(WHICH_SYMPTOM),), follow_ups=SYMPTOM_QUESTIONS)
         elif evidence is None:
-            answer = _refuse(blank, ranked)
+            answer = _refuse(blank, ranked, self._retriever.reranker.thresholds)
         else:
             answer = self._answer(blank, rankings, evidence)
         if screened.masked:
@@ -187,8 +186,9 @@ class _Clock:
         }
 
 
-def _refuse(blank: Answer, ranked: Sequence[RankedPassage]) -> Answer:
-    near = tuple(item.passage.heading for item in ranked[:_FOLLOW_UPS] if item.score >= _IN_SCOPE_SCORE)
+def _refuse(blank: Answer, ranked: Sequence[RankedPassage], thresholds: Thresholds) -> Answer:
+    """Near the subject, the nearest questions that have answers; far from it, what the assistant is for."""
+    near = tuple(item.passage.heading for item in ranked[:_FOLLOW_UPS] if item.score >= thresholds.related)
     message = NO_EVIDENCE + OFFICIAL_WAY + NEAREST if near else OUT_OF_SCOPE + NEAREST
     refusal = Refusal("no_evidence" if near else "out_of_scope", message, near or EXAMPLE_QUESTIONS[:_FOLLOW_UPS])
     return replace(blank, status="refused", refusal=refusal)

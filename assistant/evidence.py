@@ -11,12 +11,12 @@ from assistant.prompts import STALE
 from knowledge.chinese_text import iter_sentences
 from knowledge.index import Index
 from knowledge.passages import Passage, RankedPassage
+from knowledge.reranking import Thresholds
 
-# Measured on the development cases, see evals/RESULTS.md.
-ANSWER_SCORE = 0.5
-PARTIAL_SCORE = 0.3
 _PASSAGES = 3
 _TOO_ALIKE = 0.6
+# A reviewed passage goes before an article that scores up to twice as high.
+_WORTH_OF_AN_ARTICLE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Evidence:
         return self.answers + self.continuations
 
 
-def select(rankings: Sequence[Sequence[RankedPassage]], index: Index) -> Evidence | None:
+def select(rankings: Sequence[Sequence[RankedPassage]], index: Index, thresholds: Thresholds) -> Evidence | None:
     """The passages good enough to speak from, one ranking for each question; None when there is nothing to go on.
 
     The best passage answers; the passages it names as `then` continue. A neighbour in the ranking
     answers another question, so it is offered as a follow-up and not mixed in. A passage that makes
     doubtful claims never stands alone: the passages that correct it go first.
     """
-    best = [ranked[0] for ranked in rankings if ranked and ranked[0].score >= PARTIAL_SCORE]
+    best = [item for item in map(_most_trusted, rankings) if item is not None and item.score >= thresholds.near]
     if not best:
         return None
     answers: list[RankedPassage] = []
@@ -67,7 +67,7 @@ def select(rankings: Sequence[Sequence[RankedPassage]], index: Index) -> Evidenc
     for candidate in _linked(best[0], [index.by_id[id_] for id_ in best[0].passage.then if id_ in index.by_id]):
         if not any(_alike(candidate.passage, kept.passage) for kept in (*answers, *continuations)):
             continuations.append(candidate)
-    exact = len(best) == len(rankings) and all(item.score >= ANSWER_SCORE for item in best)
+    exact = len(best) == len(rankings) and all(item.score >= thresholds.answer for item in best)
     return Evidence(
         tuple(answers[:_PASSAGES]), tuple(continuations[: _PASSAGES - len(answers)] if len(answers) < _PASSAGES else ()), exact
     )
@@ -110,6 +110,14 @@ def cite(
         score=round(ranked.score, 4),
         signals=dict(ranked.signals),
     )
+
+
+def _most_trusted(ranked: Sequence[RankedPassage]) -> RankedPassage | None:
+    """The first passage that is no unreviewed article; such an article speaks only where nothing else does."""
+    reviewed = next((item for item in ranked if item.passage.source_type != "user_article"), None)
+    if reviewed is None or (ranked and reviewed.score < ranked[0].score * _WORTH_OF_AN_ARTICLE):
+        return ranked[0] if ranked else None
+    return reviewed
 
 
 def _correcting(passage: Passage, index: Index) -> list[Passage]:

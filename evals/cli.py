@@ -283,6 +283,29 @@ def _grader(options: argparse.Namespace) -> Any:
     return open_grader(options.model, options.under_test, **more)
 
 
+def _fit_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="assistant eval fit", description="在开发部分上重新测定排序权重和门槛。")
+    parser.add_argument("--write", action="store_true", help="写进 knowledge/lexicon/ranking.json")
+    return parser
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from evals.fitting import choose_thresholds, examples, fit, write
+
+    with closing(open_workbench(load_settings())) as bench:
+        cases = load_cases(CASES_FOLDER, bench.index.documents)
+        chosen = [case for case in cases if case.part == "dev" and not case.history and case.expect in ("answer", "refuse")]
+        found, names = examples(bench.retriever, chosen)
+        model = bench.embedder.identity
+    weights, bias = fit(found, names)
+    thresholds = choose_thresholds(found, names, weights, bias)
+    print(report.table(["信号", "权重"], [[name, f"{weight:.3f}"] for name, weight in weights.items()]))
+    print(f"常数 {bias:.3f}，门槛 {thresholds}，{len(found)} 道开发题，模型 {model}")
+    if options.write:
+        write(weights, bias, thresholds, model)
+    return EXIT_OK
+
+
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("应当是大于 0 的整数")
@@ -296,4 +319,5 @@ _COMMANDS: dict[str, _Command] = {
     "real": (_real_parser, _real),
     "calibrate": (_judge_parser, _calibrate),
     "judge": (_judge_parser, _judge),
+    "fit": (_fit_parser, _fit),
 }

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,10 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from evals.cases import Case, targets
+from knowledge.reranking import RANKING_FILE, Thresholds, WeightedSignals
 from knowledge.retriever import Retriever
 
 Matrix = npt.NDArray[np.float64]
-WEIGHTS = Path(str(files("knowledge") / "lexicon" / "ranking.json"))
 # How much the second job counts beside the first, and how strongly weights are held near zero.
 _LOGISTIC_SHARE = 0.3
 _RIDGE = 0.02
@@ -102,9 +101,39 @@ def fit(examples: Sequence[Example], names: Sequence[str]) -> tuple[dict[str, fl
     return {name: weights[name] for name in names}, round(float(result.x[-1]), 4)
 
 
-def write(weights: dict[str, float], bias: float, path: Path = WEIGHTS) -> None:
-    """Keep the weights where the product reads them."""
-    path.write_text(json.dumps({"weights": weights, "bias": bias}, indent=1) + "\n", encoding="utf-8")
+def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights: dict[str, float], bias: float) -> Thresholds:
+    """Where to refuse and where to speak plainly, from the scores of the best passages.
+
+    `near`: the best F1 of refusing questions without an answer, false refusals weighed double, since a
+    person who is sent away with an answerable question is lost. `answer`: above it at least nine in
+    ten best passages are right. `related`: the score that half of the unanswerable questions stay below.
+    """
+    reranker = WeightedSignals(weights, bias)
+    best = []
+    for example in examples:
+        candidates = [reranker.score(dict(zip(names, row, strict=True))) for row in example.signals]
+        top = int(np.argmax(candidates))
+        best.append((candidates[top], bool(example.relevant.any()), bool(example.relevant[top])))
+    scores = np.array([score for score, _, _ in best])
+    answerable = np.array([flag for _, flag, _ in best])
+    right = np.array([flag for _, _, flag in best])
+    grid = np.round(np.arange(0.02, 0.9, 0.01), 2)
+
+    def cost(threshold: float) -> float:
+        refused = scores < threshold
+        return float(2 * (refused & answerable).sum() + (~refused & ~answerable).sum())
+
+    near = float(min(grid, key=cost))
+    sure = [level for level in grid if level >= near and right[scores >= level].mean() >= 0.9]
+    answer = float(sure[0]) if sure else max(near, 0.5)
+    related = float(np.median(scores[~answerable])) if (~answerable).any() else near / 2
+    return Thresholds(answer=round(answer, 3), near=round(near, 3), related=round(min(related, near), 3))
+
+
+def write(weights: dict[str, float], bias: float, thresholds: Thresholds, model: str, path: Path = RANKING_FILE) -> None:
+    """Keep weights and thresholds where the product reads them, with the model they were measured on."""
+    values = {"model": model, "thresholds": asdict(thresholds), "bias": bias, "weights": weights}
+    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def _softmax(scores: Matrix) -> Matrix:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.evidence import PARTIAL_SCORE
 from evals.cases import FAMILIES, PARTS
 from evals.metrics import consistency, percentile, refusal_curve
 from evals.resampling import Difference, Estimate, estimate, mcnemar, paired_difference
 from evals.scoring import Score
+from knowledge.reranking import shipped_reranker
 
 Numbers = Mapping[str, Estimate]
 SystemValues = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -207,7 +207,7 @@ def _curve(scores: Sequence[Score]) -> Curve | None:
     precision, recall = numbers.get("refusal_precision"), numbers.get("refusal_recall")
     return Curve(
         points=tuple(refusal_curve([s.outcome.top_score for s in judged], [s.case.expect == "refuse" for s in judged])),
-        threshold=PARTIAL_SCORE,
+        threshold=shipped_reranker().thresholds.near,
         precision=precision.mean if precision else None,
         recall=recall.mean if recall else None,
     )

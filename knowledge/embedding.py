@@ -69,6 +69,8 @@ class OnnxEmbedder:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
             options.log_severity_level = 3
+            # Waiting threads sleep: beside other work, spinning ones cost more than they win.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             self._session = onnxruntime.InferenceSession(
                 str(folder / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
             )

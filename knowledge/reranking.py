@@ -1,6 +1,7 @@
 """The last word on the order: a few named signals, weighed into one probability.
 
-The weights are those of a logistic regression, kept beside the lexicon as data; `evals` refits them.
+Weights and thresholds are data, kept beside the lexicon with the model they were measured on;
+`assistant eval fit` measures them again on the development cases.
 """
 
 from __future__ import annotations
@@ -8,23 +9,44 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Protocol
+
+RANKING_FILE = Path(str(files("knowledge") / "lexicon" / "ranking.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a score is worth: an answer from `answer` on, the nearest thing known from `near` on, below that nothing.
+
+    Below `related` the question is about something else altogether.
+    """
+
+    answer: float = 0.5
+    near: float = 0.3
+    related: float = 0.05
 
 
 class Reranker(Protocol):
-    """Turns the signals of one candidate into a score in [0, 1]."""
+    """Turns the signals of one candidate into a score in [0, 1], and knows what such a score is worth."""
+
+    @property
+    def thresholds(self) -> Thresholds: ...
 
     def score(self, signals: Mapping[str, float]) -> float: ...
 
 
 class WeightedSignals:
-    """Logistic function of a weighted sum of signals."""
+    """Logistic function of a weighted sum of signals. `model` names the embedding it was measured on."""
 
-    def __init__(self, weights: Mapping[str, float], bias: float) -> None:
+    def __init__(self, weights: Mapping[str, float], bias: float, thresholds: Thresholds = Thresholds(), model: str = "") -> None:
         self._weights = dict(weights)
         self._bias = bias
+        self.thresholds = thresholds
+        self.model = model
 
     def score(self, signals: Mapping[str, float]) -> float:
         """The probability that a passage with these signals answers the query."""
@@ -34,6 +56,6 @@ class WeightedSignals:
 
 @cache
 def shipped_reranker() -> WeightedSignals:
-    """The weights that travel with the package."""
-    values = json.loads((files("knowledge") / "lexicon" / "ranking.json").read_text(encoding="utf-8"))
-    return WeightedSignals(values["weights"], values["bias"])
+    """The weights and thresholds that travel with the package."""
+    values = json.loads(RANKING_FILE.read_text(encoding="utf-8"))
+    return WeightedSignals(values["weights"], values["bias"], Thresholds(**values["thresholds"]), values["model"])

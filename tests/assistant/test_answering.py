@@ -7,6 +7,7 @@ from assistant import Answer, Assistant, InvalidQuestion, Sentence
 from assistant.evidence import select
 from assistant.prompts import STALE
 from knowledge.passages import RankedPassage
+from knowledge.reranking import Thresholds
 
 
 def test_the_first_sentence_answers_and_every_sentence_is_cited(bot: Assistant) -> None:
@@ -48,7 +49,7 @@ def test_a_question_about_something_else_is_refused_without_citations(bot: Assis
 
 def test_a_doubtful_claim_is_never_shown_without_its_correction(bot: Assistant) -> None:
     index = bot._retriever.index
-    evidence = select([[RankedPassage(index.by_id["story#0"], rank=1, score=0.9)]], index)
+    evidence = select([[RankedPassage(index.by_id["story#0"], rank=1, score=0.9)]], index, Thresholds())
     assert evidence is not None
     assert [item.passage.id for item in evidence.passages] == ["record#years", "story#0"]
 

@@ -97,7 +97,7 @@ def test_a_planted_error_is_found(findings: Callable[..., list[Finding]], rule: 
 
 
 def test_every_rule_has_a_planted_error() -> None:
-    from knowledge import section_rules
+    from knowledge.checking import section_rules
 
     rules = section_rules.SAFETY + section_rules.CONTENT + section_rules.WRITING + section_rules.GROUNDING
     assert {rule.__name__.replace("_", "-") for rule in rules} <= set(PLANTED)

@@ -67,3 +67,12 @@ def test_a_passage_is_stale_the_day_after_its_review_date(retriever: Retriever) 
     assert passage.review_by == "2027-01-01"
     assert not is_stale(passage, date(2027, 1, 1))
     assert is_stale(passage, date(2027, 1, 2))
+
+
+def test_it_drops_into_a_langchain_chain(retriever: Retriever) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    from knowledge.langchain_retriever import LangchainRetriever
+
+    chain = LangchainRetriever(retriever=retriever) | RunnableLambda(lambda documents: [document.id for document in documents])
+    assert chain.invoke("想提额")[0] == "raise#how"
