@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.answer import Answer, Refusal, Safety, Sentence
 from assistant.composing import Draft, compose
-from assistant.conversation import Turn, is_vague, parts_of, read_history, standalone_question
+from assistant.conversation import Turn, Understood, is_vague, parts_of, read_history, understand
 from assistant.evidence import Evidence, cite, select
 from assistant.grounding import supported
 from assistant.handing_off import hand_off
@@ -30,7 +30,7 @@ from assistant.risk import Risk, recognise, without_instructions
 from assistant.screening import Screened, screen
 from knowledge.passages import Document, RankedPassage
 from knowledge.reranking import Thresholds
-from knowledge.retriever import Retriever, is_stale
+from knowledge.retriever import Retriever, blend, is_stale
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -91,16 +91,30 @@ class Assistant:
         turns = read_history(history)
         risk = recognise(screened.question)
         clock.lap("screen")
-        standalone = standalone_question(without_instructions(screened.question), turns)
+        understood = understand(without_instructions(screened.question), turns)
         clock.lap("understand")
-        rankings = [self._retriever.retrieve(part, risk.documents if risk else None) for part in parts_of(standalone)]
+        rankings = self._retrieve(understood, risk.documents if risk else None)
         clock.lap("retrieve")
         evidence = select(rankings, self._retriever.index, self._retriever.reranker.thresholds)
         clock.lap("select")
-        answer = self._respond(screened, standalone, rankings=rankings, evidence=evidence, risk=risk, turns=turns)
+        answer = self._respond(screened, understood.standalone, rankings=rankings, evidence=evidence, risk=risk, turns=turns)
         yield from answer.sentences
         clock.lap("answer")
         yield replace(answer, timings_ms=clock.timings())
+
+    def _retrieve(self, understood: Understood, documents: frozenset[str] | None) -> list[list[RankedPassage]]:
+        """One ranking for each question in the question; a follow-up must fit what came before and its own words."""
+        retrieve = self._retriever.retrieve
+        if understood.focus is None or understood.before is None:
+            return [retrieve(part, documents) for part in parts_of(understood.standalone)]
+        answered = [item.passage for item in retrieve(understood.before)[:1]]
+        return [
+            blend(
+                [retrieve(understood.standalone, documents), retrieve(understood.focus, documents)],
+                leaving_out=frozenset(passage.id for passage in answered),
+                home=frozenset(passage.document_id for passage in answered),
+            )
+        ]
 
     def _respond(
         self,

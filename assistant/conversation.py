@@ -22,6 +22,7 @@ _ANOTHER_PRODUCT = re.compile(
     r"^(?:那|还有)?(?:要是|如果|换成)?(借呗|花呗|信用贷|信用购|网商贷|备用金)(?:呢|也是吗|也一样吗|也这样吗|也是这样吗)?$"
 )
 _NTH = re.compile(r"第?([一二三四五六1-6])(?:个|条|点|步|种|项)")
+_WANTS_MEANING = re.compile(r"(?:是|指)?(?:什么|啥)(?:意思)?|怎么理解|是啥|说的是|具体|详细|展开|说说|讲讲|呢")
 _NUMERALS = {numeral: place for place, pair in enumerate(("一1", "二2", "三3", "四4", "五5", "六6")) for numeral in pair}
 # A numbered point of an answer: "1. …", "- …", "①…", "（二）…", "第一，…", up to the next one.
 _NUMBER = r"[1-9][.、．)）]|[①②③④⑤⑥]|[（(][一二三四五六1-6][)）]|第[一二三四五六](?:[，,、：:]|是|步)"
@@ -65,21 +66,37 @@ def read_history(history: Sequence[Any] | None) -> tuple[Turn, ...]:
     return tuple(turns[-_TURNS_KEPT:])
 
 
-def standalone_question(question: str, turns: Sequence[Turn]) -> str:
-    """The question as it reads without the history; unchanged where it stands on its own."""
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What is asked. `standalone` reads without the history.
+
+    For a follow-up, `focus` is its own words with the product they are about, and `before` the question
+    it follows: what answered that one is known by now.
+    """
+
+    standalone: str
+    focus: str | None = None
+    before: str | None = None
+
+
+def understand(question: str, turns: Sequence[Turn]) -> Understood:
+    """The question in the light of what came before; unchanged where it stands on its own."""
     if not turns:
-        return question
+        return Understood(question)
     listed = _listed_item(question, turns)
     if listed is not None:
-        return listed
+        return Understood(listed)
     asked = [turn.content for turn in turns if turn.role == "user"]
     topic = next((text for text in reversed(asked) if not _leans(text)), asked[-1] if asked else "")
     swap = _ANOTHER_PRODUCT.match(question.strip(" ？?。"))
     if swap is not None and topic:
-        return _with_product(topic, swap.group(1))
+        return Understood(_with_product(topic, swap.group(1)))
     if not topic or not _leans(question):
-        return question
-    return f"{_subject(topic)}，{_LEADING.sub('', question)}"
+        return Understood(question)
+    own = _LEADING.sub("", question)
+    product = next(iter(sorted(read(topic).products)), "借呗")
+    focus = own if read(own).products else f"{product}{own}"
+    return Understood(f"{_subject(topic)}，{own}", focus, asked[-1])
 
 
 def parts_of(question: str) -> tuple[str, ...]:
@@ -131,4 +148,7 @@ def _listed_item(question: str, turns: Sequence[Turn]) -> str | None:
         return None
     items = [item.strip(" 。.") for item in _LISTED.findall(_MARKERS.sub("", said))]
     place = _NUMERALS[nth.group(1)]
-    return items[place] if place < len(items) else None
+    if place >= len(items):
+        return None
+    rest = _WANTS_MEANING.sub("", _NTH.sub("", question)).strip(" 的那个选，。？?")
+    return f"{items[place]}，{rest}" if rest else items[place]

@@ -27,6 +27,8 @@ from knowledge.signals import (
 
 # Between equals the better source comes first.
 _TRUST = {"law": 1.0, "regulator": 0.9, "official": 0.8, "guidance": 0.6, "news": 0.5, "user_article": -6.0}
+# What it is worth in a conversation that a passage belongs to the document in hand; measured on development follow-ups.
+_HOME_BONUS = 0.2
 # Entries asked for from each index per wanted passage: a passage owns about five of them.
 _ENTRIES_PER_PASSAGE = 5
 
@@ -125,6 +127,29 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], *, k: int = 60) ->
         for rank, item in enumerate(ranking, start=1):
             scores[item] = scores.get(item, 0.0) + 1.0 / (k + rank)
     return sorted(scores, key=lambda item: (-scores[item], item))
+
+
+def blend(
+    rankings: Sequence[Sequence[RankedPassage]], *, leaving_out: frozenset[str] = frozenset(), home: frozenset[str] = frozenset()
+) -> list[RankedPassage]:
+    """One ranking from several for the same need: the mean of a passage's scores, 0 where it is not ranked.
+
+    Passages `leaving_out` are dropped; those of the `home` documents are preferred, since a conversation
+    tends to stay with its subject.
+    """
+    found: dict[str, list[RankedPassage]] = {}
+    for ranking in rankings:
+        for item in ranking:
+            found.setdefault(item.passage.id, []).append(item)
+    scores = {
+        id_: min(1.0, sum(item.score for item in items) / len(rankings) + _HOME_BONUS * (items[0].passage.document_id in home))
+        for id_, items in found.items()
+        if id_ not in leaving_out
+    }
+    order = sorted(scores, key=lambda id_: (-scores[id_], id_))
+    return [
+        RankedPassage(found[id_][0].passage, rank, scores[id_], found[id_][0].signals) for rank, id_ in enumerate(order, start=1)
+    ]
 
 
 def is_stale(passage: Passage, today: date) -> bool:

@@ -1,7 +1,7 @@
 import pytest
 
 from assistant import Assistant
-from assistant.conversation import Turn, is_vague, parts_of, read_history, standalone_question
+from assistant.conversation import Turn, is_vague, parts_of, read_history, understand
 from assistant.prompts import WHICH_SYMPTOM
 
 
@@ -15,13 +15,13 @@ def talk(*said: str) -> list[Turn]:
         (("借呗额度为什么没了", "一般是重新评估。"), "那多久能恢复", "借呗额度没了，多久能恢复"),
         (("借呗降额了怎么办", "先看页面。"), "那花呗呢", "花呗降额了怎么办"),
         (("借呗用不了", "有三类：1. 评估没通过；2. 安全校验；3. 系统维护"), "第二个是什么意思", "安全校验"),
-        (("怎么办", "可以：\n- 打开页面。[1]\n- 查逾期。[1]"), "第2步怎么做", "查逾期"),
+        (("怎么办", "可以：\n- 打开页面。[1]\n- 查逾期。[1]"), "第2步怎么做", "查逾期，怎么做"),
         (("借呗怎么提额", "看入口。"), "借呗怎么关闭", "借呗怎么关闭"),
         ((), "那多久能恢复", "那多久能恢复"),
     ],
 )
 def test_a_follow_up_becomes_a_question_of_its_own(said: tuple[str, ...], question: str, standalone: str) -> None:
-    assert standalone_question(question, talk(*said)) == standalone
+    assert understand(question, talk(*said)).standalone == standalone
 
 
 def test_history_from_outside_is_capped_and_other_roles_are_dropped() -> None:
