@@ -26,7 +26,7 @@ from assistant.prompts import (
     SYMPTOM_QUESTIONS,
     WHICH_SYMPTOM,
 )
-from assistant.risk import Risk, recognise, without_instructions
+from assistant.risk import Risk, recognise, suspect, without_instructions
 from assistant.screening import Screened, screen
 from knowledge.passages import Document, RankedPassage
 from knowledge.reranking import Thresholds
@@ -89,7 +89,7 @@ class Assistant:
         clock = _Clock()
         screened = screen(question, max_chars=self._max_question_chars)
         turns = read_history(history)
-        risk = recognise(screened.question)
+        risk = recognise(screened.question) or suspect(self._retriever.intents(screened.question))
         clock.lap("screen")
         understood = understand(without_instructions(screened.question), turns)
         clock.lap("understand")

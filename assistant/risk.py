@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +25,8 @@ _INJECTION = re.compile(
     r"|把以下.{0,8}当成|当作?(?:是)?(?:最新)?官方公告|输出(?:你的)?(?:配置|密钥|环境变量|指令)|api.?key",
     re.IGNORECASE,
 )
+# Chosen on the development cases: three in five dangers reach it, one ordinary question in eighty.
+_SURE = 0.97
 _CLAUSE = re.compile(r"[^，。！？!?；;\n]*[，。！？!?；;\n]?")
 
 
@@ -54,6 +57,13 @@ def recognise(question: str) -> Risk | None:
         if any(rule.matches(text) for rule in rules):
             return risk
     return None
+
+
+def suspect(intents: Mapping[str, float]) -> Risk | None:
+    """The risk that the intent head is sure of, where no rule matched; None where it is not sure."""
+    kinds = {risk.kind: risk for risk, _ in _risks()}
+    likely = {kind: intents.get(kind, 0.0) for kind in kinds}
+    return kinds[max(likely, key=lambda kind: likely[kind])] if sum(likely.values()) >= _SURE else None
 
 
 def without_instructions(question: str) -> str:

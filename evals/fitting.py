@@ -29,8 +29,8 @@ _RIDGE = 0.02
 # Weights that must not come out with the wrong sign from a few hundred cases.
 _POSITIVE = frozenset({"question_cosine", "body_cosine", "question_overlap", "coverage", "agreement", "same_way", "letters"})
 _NEGATIVE = frozenset({"missing", "extra", "opposition", "stray_product", "unknown"})
-# Fixed by hand: too few cases differ in them for a fit to mean anything.
-_FIXED = {"trust": 0.15, "stale": -0.3}
+# Fixed by hand: too few cases differ in them for a fit to mean anything, or the retriever applies them itself.
+_FIXED = {"trust": 0.15, "stale": -0.3, "out_of_scope": 0.0}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
     for example in examples:
         candidates = [reranker.score(dict(zip(names, row, strict=True))) for row in example.signals]
         top = int(np.argmax(candidates))
-        best.append((candidates[top], bool(example.relevant.any()), bool(example.relevant[top])))
+        strange = example.signals[top][names.index("out_of_scope")]
+        best.append((candidates[top] * (1 - strange), bool(example.relevant.any()), bool(example.relevant[top])))
     scores = np.array([score for score, _, _ in best])
     answerable = np.array([flag for _, flag, _ in best])
     right = np.array([flag for _, _, flag in best])

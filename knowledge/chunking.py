@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from knowledge.passages import Document, Passage, Section
 from knowledge.settings import ChunkingSettings
+from knowledge.wordings import shipped_wordings
 
 # Raised whenever the same document would give other passages: it is part of the index's identity.
-CHUNKER_VERSION = 2
+CHUNKER_VERSION = 3
 # From the best place to break to the worst; the empty string lets nothing grow without bound.
 _BREAKS = ["\n\n", "\n", "。", "！", "？", "；", "，", ""]
 
@@ -63,6 +64,7 @@ def _passage(document: Document, section: Section, start: int, end: int, number:
         caution=document.caution,
         review_by=section.review_by,
         asks=section.asks if number == 0 else (),
+        wordings=shipped_wordings().get(f"{document.id}#{section.id}", ()) if number == 0 else (),
         facts=section.facts,
         corrects=section.corrects,
         then=section.then,

@@ -31,7 +31,7 @@ from knowledge.passages import Document, Passage, Section, Source
 from knowledge.settings import KnowledgeSettings
 
 # Raised whenever the layout of the folder or the text of an entry changes.
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 DENSE, KEYWORD, VECTORS = "dense", "keyword", "vectors.npy"
 
@@ -40,7 +40,10 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One indexed text: a question of a passage, or its body. `passage` is a position in `passages`."""
+    """One indexed text of a passage: a question, its body, or a wording. `passage` is a position in `passages`.
+
+    Entries with a vector come first; wordings, which only the keyword index knows, follow.
+    """
 
     passage: int
     kind: str
@@ -51,7 +54,7 @@ class Entry:
 class Index:
     """Everything the retriever needs, opened from one version folder.
 
-    `vectors` has shape (len(entries), dimension). `corrections` maps a claim id to the passages
+    `vectors` has shape (entries with a vector, dimension). `corrections` maps a claim id to the passages
     that put it right.
     """
 

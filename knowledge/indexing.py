@@ -138,22 +138,24 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
     passages = [passage for document in corpus.documents for passage in cut(document, settings.chunking)]
     if not passages:
         raise KnowledgeError("知识库里没有一篇能用的文档。" + "".join(f"\n{problem}" for problem in corpus.problems))
-    entries = [entry for number, passage in enumerate(passages) for entry in _entries(number, passage)]
+    embedded_entries = [entry for number, passage in enumerate(passages) for entry in _entries(number, passage)]
+    wordings = [Entry(number, "wording", words) for number, passage in enumerate(passages) for words in passage.wordings]
+    entries = embedded_entries + wordings
     known = {} if rebuild else _known_vectors(settings.index_dir, embedder.identity)
 
     work = settings.index_dir / "building"
     shutil.rmtree(work, ignore_errors=True)  # what a killed build left behind; we hold the lock
     work.mkdir()
     try:
-        vectors, embedded = _embed(entries, embedder, known, progress)
+        vectors, embedded = _embed(embedded_entries, embedder, known, progress)
         np.save(work / VECTORS, vectors)
         write_values(work, corpus.documents, passages, entries)
         DenseIndex.build(
             work / DENSE,
             vectors,
-            [passages[entry.passage].id for entry in entries],
-            [entry.text for entry in entries],
-            lambda done: progress("向量索引", done, len(entries)),
+            [passages[entry.passage].id for entry in embedded_entries],
+            [entry.text for entry in embedded_entries],
+            lambda done: progress("向量索引", done, len(embedded_entries)),
         )
         KeywordIndex.build(work / KEYWORD, [normalise(entry.text) for entry in entries])
         progress("自检", 0, 1)
@@ -180,7 +182,7 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
     _switch(settings.index_dir, version)
     _forget_old_versions(settings.index_dir, version)
     return BuildReport(
-        version, len(corpus.documents), len(passages), embedded, len(entries) - embedded,
+        version, len(corpus.documents), len(passages), embedded, len(embedded_entries) - embedded,
         time.monotonic() - started, tuple(map(str, corpus.problems)), fresh=True,
     )  # fmt: skip
 
@@ -228,7 +230,7 @@ def _known_vectors(index_dir: Path, model_identity: str) -> dict[str, Vectors]:
         vectors = np.load(folder / VECTORS)
     except (IndexDamaged, OSError, ValueError, KeyError, TypeError):
         return {}
-    return {_key(entry): vector for entry, vector in zip(entries, vectors, strict=True)}
+    return {_key(entry): vector for entry, vector in zip(entries, vectors, strict=False)}
 
 
 def _key(entry: Entry) -> str:
@@ -275,9 +277,9 @@ def verify(folder: str) -> None:
     vectors = np.load(path / VECTORS)
     dense = DenseIndex(path / DENSE)
     keyword = KeywordIndex.open(path / KEYWORD, len(entries))
-    if dense.size != len(entries):
-        raise SystemExit(f"向量索引有 {dense.size} 条，应有 {len(entries)} 条")
-    for number in range(0, len(entries), max(1, len(entries) // _SELF_QUERIES)):
+    if dense.size != len(vectors):
+        raise SystemExit(f"向量索引有 {dense.size} 条，应有 {len(vectors)} 条")
+    for number in range(0, len(vectors), max(1, len(vectors) // _SELF_QUERIES)):
         hits = dense.search(vectors[number], 10)
         # Another entry may carry the very same text; then its vector is as near.
         if not hits or hits[0][1] < 0.999 or all(abs(float(vectors[n] @ vectors[number]) - 1) > 1e-3 for n, _ in hits[:1]):

@@ -81,8 +81,8 @@ class Document:
 class Passage:
     """A citable span of one document: what is indexed, ranked and shown.
 
-    `text` equals `document.text[start:end]`. `asks` are other ways of asking the heading; they
-    are indexed and never shown. `claims` are doubtful claims that this very span makes.
+    `text` equals `document.text[start:end]`. `asks` are other ways of asking the heading, `wordings`
+    further ones as people type them; they are indexed and never shown. `claims` are doubtful claims that this very span makes.
     """
 
     id: str
@@ -101,6 +101,7 @@ class Passage:
     caution: str | None
     review_by: str | None
     asks: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     corrects: tuple[str, ...] = ()
     then: tuple[str, ...] = ()

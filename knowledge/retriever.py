@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from knowledge.embedding import Embedder, Vectors
 from knowledge.index import Index
+from knowledge.intents import load_intent_head
 from knowledge.passages import Passage, RankedPassage
 from knowledge.reranking import Reranker
 from knowledge.settings import RetrievalSettings
@@ -50,7 +51,10 @@ class Retriever:
         self.reranker = reranker
         self.settings = settings
         self._rows = _rows_by_passage(index)
-        self._readings = lru_cache(maxsize=4096)(self._read_passage)
+        self._readings = lru_cache(maxsize=8192)(self._read_passage)
+        # The same question is embedded for its intent and for its passages.
+        self._vector = lru_cache(maxsize=256)(embedder.embed_query)
+        self._head = load_intent_head(embedder.identity)
 
     def retrieve(self, query: str, documents: frozenset[str] | None = None) -> list[RankedPassage]:
         """Ranked passages, best first; empty for a query without a single word.
@@ -60,14 +64,22 @@ class Retriever:
         reading = read(query)
         if not reading.words:
             return []
-        vector = self.embedder.embed_query(reading.text)
+        vector = self._vector(reading.text)
+        strange = self.intents(query).get("out_of_scope", 0.0)
         candidates = self._candidates(reading, vector) if documents is None else self._passages_in(documents)
-        scored = [self._score(reading, vector, number) for number in candidates]
+        scored = [self._score(reading, vector, number, strange) for number in candidates]
         scored.sort(key=lambda item: (-item[0], item[1].id))
         return [
             RankedPassage(passage, rank, score, tuple(signals.items()))
             for rank, (score, passage, signals) in enumerate(scored[: self.settings.passages], start=1)
         ]
+
+    def intents(self, query: str) -> dict[str, float]:
+        """What the question seems to be: covered, out_of_scope, scam, illicit or crisis, with probabilities.
+
+        Empty for a model that no intent head was fitted on.
+        """
+        return self._head.read(self._vector(read(query).text)) if self._head is not None else {}
 
     def _candidates(self, query: Reading, vector: Vectors) -> list[int]:
         n = self.settings.candidates
@@ -82,7 +94,7 @@ class Retriever:
     def _passages_of(self, entries: Iterable[int]) -> list[int]:
         return list(dict.fromkeys(self.index.entries[entry].passage for entry in entries))
 
-    def _score(self, query: Reading, vector: Vectors, number: int) -> tuple[float, Passage, dict[str, float]]:
+    def _score(self, query: Reading, vector: Vectors, number: int, strange: float) -> tuple[float, Passage, dict[str, float]]:
         passage = self.index.passages[number]
         questions, words = self._readings(number)
         question_rows, body_row = self._rows[number]
@@ -102,8 +114,11 @@ class Retriever:
             "trust": _TRUST[passage.source_type],
             "stale": float(is_stale(passage, self.today())),
             "unknown": self._unknown(query),
+            "out_of_scope": strange,
         }
-        return self.reranker.score(signals), passage, {name: round(value, 4) for name, value in signals.items()}
+        # However near a passage is, it answers nothing for a question that belongs elsewhere.
+        score = self.reranker.score(signals) * (1.0 - strange)
+        return score, passage, {name: round(value, 4) for name, value in signals.items()}
 
     def _unknown(self, query: Reading) -> float:
         """Share of the query's words that the whole corpus never uses."""
@@ -111,7 +126,8 @@ class Retriever:
 
     def _read_passage(self, number: int) -> tuple[tuple[Reading, ...], frozenset[str]]:
         passage = self.index.passages[number]
-        questions = tuple(read(question) for question in passage.questions) if passage.headings else ()
+        asked = (*passage.questions, *passage.wordings)
+        questions = tuple(read(question) for question in asked) if passage.headings else ()
         words = read(f"{passage.title}\n{passage.text}").words
         return questions, words.union(*(question.words for question in questions))
 
@@ -159,7 +175,7 @@ def is_stale(passage: Passage, today: date) -> bool:
 
 def _rows_by_passage(index: Index) -> Mapping[int, tuple[list[int], int]]:
     rows: dict[int, tuple[list[int], int]] = {}
-    for row, entry in enumerate(index.entries):
+    for row, entry in enumerate(index.entries[: len(index.vectors)]):
         questions, body = rows.get(entry.passage, ([], 0))
         rows[entry.passage] = ([*questions, row], body) if entry.kind == "question" else (questions, row)
     return rows

@@ -31,8 +31,6 @@ from knowledge.chunking import cut
 from knowledge.documents import load_corpus
 from knowledge.settings import ChunkingSettings, shipped
 
-DATA = Path(__file__).parent / "training"
-
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -60,20 +58,15 @@ class Item:
     body: str
 
 
-def load_items(data: Path) -> list[Item]:
-    """Passages of the shipped corpus with their headings, asks and written training questions."""
-    written: dict[str, list[str]] = {}
-    for path in sorted(data.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            written.setdefault(row["passage"], []).extend(row["questions"])
+def load_items() -> list[Item]:
+    """Passages of the shipped corpus with every way of asking for them."""
     passages = [
         passage for document in load_corpus([shipped("corpus")]).documents for passage in cut(document, ChunkingSettings())
     ]
     return [
         Item(
             id=passage.id,
-            questions=tuple(dict.fromkeys(map(normalise, (*passage.questions, *written.get(passage.id, ()))))),
+            questions=tuple(dict.fromkeys(map(normalise, (*passage.questions, *passage.wordings)))),
             body=normalise(f"{passage.title} {passage.heading}\n{passage.text}"),
         )
         for passage in passages
@@ -86,13 +79,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("base", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--epochs", type=int, default=TrainingSettings.epochs)
     parser.add_argument("--steps", type=int, default=0, help="stop early, for a trial")
     options = parser.parse_args()
     settings = TrainingSettings(epochs=options.epochs)
     seed_everything(settings.seed)
-    items = load_items(options.data)
+    items = load_items()
     model = SentenceTransformer(
         str(options.base), device="cpu", model_kwargs={"add_pooling_layer": False, "dtype": torch.float32}
     )

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from knowledge.chinese_text import normalise
 from knowledge.embedding import load_embedder
 from knowledge.settings import EmbeddingSettings
+from knowledge.wordings import shipped_wordings
 
 DATA = Path(__file__).parent / "training"
 OUTPUT = Path(__file__).parent / "intents.json"
@@ -28,13 +29,12 @@ _ABOUT_DANGERS = ("scam-", "cash-out", "illegal-requests", "stay-safe", "hardshi
 
 def load_texts() -> tuple[list[str], list[str]]:
     """Texts and their labels: covered, out_of_scope, scam, illicit, crisis."""
-    texts, labels = [], []
-    for path in sorted(DATA.glob("questions-*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if not row["passage"].startswith(_ABOUT_DANGERS):
-                texts += row["questions"][::2]
-                labels += ["covered"] * len(row["questions"][::2])
+    texts: list[str] = []
+    labels: list[str] = []
+    for passage, wordings in shipped_wordings().items():
+        if not passage.startswith(_ABOUT_DANGERS):
+            texts += wordings[::2]
+            labels += ["covered"] * len(wordings[::2])
     for line in (DATA / "out_of_scope.txt").read_text(encoding="utf-8").splitlines():
         texts.append(line)
         labels.append("out_of_scope")
@@ -51,7 +51,7 @@ def main() -> None:
     embedder = load_embedder(EmbeddingSettings())
     vectors = embedder.embed_queries([normalise(text) for text in texts])
     head = LogisticRegression(C=20.0, max_iter=2000, class_weight="balanced", random_state=SEED)
-    guessed = cross_val_predict(head, vectors, labels, cv=5)
+    guessed = cross_val_predict(head, vectors, labels, cv=StratifiedKFold(5, shuffle=True, random_state=SEED))
     for label in sorted(set(labels)):
         true, said = np.array(labels) == label, guessed == label
         print(f"{label:14} n={true.sum():5}  recall {said[true].mean():.3f}  precision {true[said].mean():.3f}")

@@ -1,0 +1,22 @@
+"""How people type what a passage answers, written for this project: `lexicon/wordings/*.jsonl`.
+
+They train the embedding, and the keyword index knows them. They are not embedded: five thousand of
+them would double the time of a first start, and the model has seen them already.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def shipped_wordings() -> dict[str, tuple[str, ...]]:
+    """Wordings by passage id."""
+    found: dict[str, tuple[str, ...]] = {}
+    for path in sorted((files("knowledge") / "lexicon" / "wordings").iterdir(), key=lambda path: path.name):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            found[row["passage"]] = (*found.get(row["passage"], ()), *row["questions"])
+    return found
