@@ -28,7 +28,7 @@ from assistant.prompts import (
     WHICH_SYMPTOM,
 )
 from assistant.risk import Risk, recognise, without_instructions
-from assistant.screening import Screened, screen
+from assistant.screening import Screened, mask, screen
 from knowledge.passages import Document, RankedPassage
 from knowledge.reranking import Thresholds
 from knowledge.retriever import Retriever, blend, is_stale
@@ -90,7 +90,7 @@ class Assistant:
         """Checked sentences as they come, then the Answer that holds them all."""
         clock = _Clock()
         screened = screen(question, max_chars=self._max_question_chars)
-        turns = read_history(history)
+        turns = tuple(replace(turn, content=mask(turn.content).question) for turn in read_history(history))
         risk = recognise(screened.question)
         clock.lap("screen")
         usage = Usage()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -40,7 +41,9 @@ _PLAIN_LATIN = frozenset({"app"})
 _LAW_AT_ARTICLE = re.compile(r"([\u4e00-\u9fff]{1,5}(?:法典|条例|办法|规定|法))(?:》)?第\d")
 _LEADING_LAW = re.compile(r"^.*?(?:根据|依据|依照|按照|按|据|和|及|与|的)")
 
-_NEGATION = re.compile(r"不(?!但|仅|过是)|[没无未勿]|非(?!常)|别(?![人的处])|否(?!则)|禁止|拒绝|停止|免(?=于|除|费|收)")
+_NEGATION = re.compile(
+    r"不(?![但仅论管]|过(?!期|去))|没有?|[无未勿]|非(?!常)|别(?![人的处])|否(?!则)|禁止|拒绝|停止|免(?=于|除|费|收)"
+)
 _HEDGE = re.compile(r"可能|一般|通常|多半|往往|大多|或许|也许|不一定|未必|有时|多数|大概|主要|之一|公开")
 # What others claim must not turn into what is so.
 _REPORTED = re.compile(r"声称|自称|号称|宣称|谎称|冒充|据说|网传|有人说|说法|文章|谣言|骗|假")
@@ -52,7 +55,8 @@ _CERTAIN = re.compile(
 _OPPOSITES = tuple(
     tuple(re.compile(term) for term in group.split())
     for group in (
-        "提额|提高|升额|调高|上调|增加|上升|提升|涨 降额|降低|调低|下调|减少|下降|降(?!低|额) 不变",
+        "提额|提高|升额|调高|变高|上调|增加|上升|提升|涨 降额|降低|调低|变低|下调|减少|下降|降(?!低|额) 不变",
+        "借呗 花呗 网商贷 备用金 信用购 信用贷",
         "开通|开启 关闭|注销|关掉 停用|暂停",
         "冻结(?!.{0,4}解除) 解冻|解除",
         "恢复 取消|收回",
@@ -66,9 +70,8 @@ _OPPOSITES = tuple(
         "本金 利息|罚息 费用",
         "收费 免费",
         "总额度 可借|可用额度 临时额度 固定额度",
-        "支付宝 微信 抖音 美团 京东 拼多多",
+        "支付宝 微信 抖音 美团 京东 拼多多 贷款机构|放款机构 蚂蚁集团|蚂蚁金服 中介",
         "人民银行|央行 金融监管总局|监管总局|银保监 公安 法院 消费者协会|消协 市场监管",
-        "贷款机构|放款机构 蚂蚁集团|蚂蚁金服 客服 中介",
         "身份证 银行卡 手机号 验证码 密码",
         "本人 他人|别人|家人",
         "征信报告|信用报告 芝麻 账单",
@@ -93,6 +96,8 @@ class _Span:
 
     text: str
     sentence: str
+    is_single: bool
+    pairs: frozenset[str]
 
 
 class Ground:
@@ -134,10 +139,14 @@ class Ground:
         if any(not _vouched(_key(figure), self._figures) for figure in figures(text)):
             yield "figure"
         for clause in clauses:
-            pairs = _pairs(re.sub(r"\d", "", clause))
+            pairs = _pairs(re.sub(r"\d+", "", clause))
             for figure in figures(clause):
                 # The figure must belong to what is said here, not to something else in the passage.
-                like = [other for other in self._sentences if not pairs or _held(pairs, _pairs(other)) >= _CLAUSE_SUPPORT]
+                like = [
+                    other
+                    for other in self._sentences
+                    if not pairs or _held(pairs, _pairs(re.sub(r"\d+", "", other))) >= _CLAUSE_SUPPORT
+                ]
                 if not any(_vouched(_key(figure, loose=True), {_key(f, loose=True) for f in figures(other)}) for other in like):
                     yield "figure"
 
@@ -150,15 +159,28 @@ class Ground:
     def _disagreements(self, clause: str, sentence: str) -> Iterator[Fault]:
         pairs = _pairs(clause)
         if len(pairs) < _SHORT:
-            if (set(_CERTAIN.findall(clause)) | set(_NEGATION.findall(clause))) and clause not in self._text:
-                yield "certainty"
+            yield from self._turned(clause)
             return
         if _held(pairs, self._pairs) < _CLAUSE_SUPPORT:
             yield "support"
-        scored = [(_held(pairs, other) + _held(other, pairs), span) for span in self._spans if (other := _pairs(span.text))]
-        best = max((score for score, _ in scored), default=0.0)
-        found = [list(_against(clause, sentence, span, self._about)) for score, span in scored if score >= best * _AS_LIKE]
+        found = [list(_against(clause, sentence, span, self._about)) for span in self._nearest(pairs)]
         yield from min(found, key=len, default=[_UNSUPPORTED])
+
+    def _nearest(self, pairs: frozenset[str]) -> list[_Span]:
+        """The spans that say most nearly the same; two clauses only where no single one comes as near."""
+        scored = [(_held(pairs, span.pairs) + _held(span.pairs, pairs), span) for span in self._spans if span.pairs]
+        near = max((score for score, _ in scored), default=0.0) * _AS_LIKE
+        found = [span for score, span in scored if score >= near]
+        return [span for span in found if span.is_single] or found
+
+    def _turned(self, clause: str) -> Iterator[Fault]:
+        """Whether a few words (一般不会) are the opposite of the passages' own."""
+        if clause in self._text:
+            known = {span.text for span in self._spans}
+            if clause not in known and any(_NEGATION.sub("", other) == _NEGATION.sub("", clause) for other in known):
+                yield "negation"
+        elif _CERTAIN.search(clause) or _NEGATION.search(clause) or clause in {_NEGATION.sub("", s.text) for s in self._spans}:
+            yield "certainty"
 
 
 def _against(clause: str, sentence: str, span: _Span, about: frozenset[str]) -> Iterator[Fault]:
@@ -166,7 +188,7 @@ def _against(clause: str, sentence: str, span: _Span, about: frozenset[str]) -> 
         yield "negation"
     for group in _OPPOSITES:
         ours, theirs = _terms(group, clause), _terms(group, span.text)
-        if ours - theirs and (theirs - ours or not ours & _terms(group, span.sentence)):
+        if ours - theirs and (theirs - ours or not ours.keys() & _terms(group, span.sentence).keys()):
             yield "opposite"
     if not read(clause).products <= (read(span.text).products or read(span.sentence).products or about):
         yield "product"
@@ -176,8 +198,8 @@ def _against(clause: str, sentence: str, span: _Span, about: frozenset[str]) -> 
         yield "certainty"
     if _REPORTED.search(span.sentence) and not _REPORTED.search(sentence):
         yield "certainty"
-    counted, their_count = set(_COUNTED.findall(clause)), set(_COUNTED.findall(span.text))
-    if counted - their_count and their_count - counted:
+    more, fewer = _amounts(clause) - (stated := _amounts(span.text)), stated - _amounts(clause)
+    if fewer and any(key in stated or not _vouched(key, set(stated)) for key in more):
         yield "figure"
 
 
@@ -246,13 +268,18 @@ def _clauses(text: str) -> list[str]:
 def _spans(sentence: str) -> Iterator[_Span]:
     clauses = _clauses(sentence)
     for place, clause in enumerate(clauses):
-        yield _Span(clause, sentence)
+        yield _Span(clause, sentence, True, _pairs(clause))
         if place + 1 < len(clauses):
-            yield _Span(clause + clauses[place + 1], sentence)
+            both = clause + clauses[place + 1]
+            yield _Span(both, sentence, False, _pairs(both))
 
 
-def _terms(group: Sequence[re.Pattern[str]], text: str) -> set[int]:
-    return {number for number, term in enumerate(group) if term.search(text)}
+def _terms(group: Sequence[re.Pattern[str]], text: str) -> Counter[int]:
+    return Counter({number: count for number, term in enumerate(group) if (count := len(term.findall(text)))})
+
+
+def _amounts(text: str) -> Counter[str]:
+    return Counter(_key(figure, loose=True) for figure in figures(text)) + Counter(_COUNTED.findall(text))
 
 
 def _pairs(text: str) -> frozenset[str]:

@@ -33,7 +33,6 @@ from assistant.prompts import (
     WRITE_ANSWER,
 )
 from assistant.risk import without_instructions
-from assistant.screening import mask
 from knowledge.checking.figures import figures
 from knowledge.signals import read
 
@@ -81,7 +80,7 @@ class Writer:
         if not any(turn.role == "user" for turn in turns):
             return composed
         said = "\n".join(f"{'用户' if turn.role == 'user' else '助手'}：{turn.content}" for turn in turns[-_TURNS_SENT:])
-        said, question = _data(mask(said).question), _data(question)
+        said, question = _data(said), _data(question)
         request = REWRITE_REQUEST.format(turns=said, question=question)
         until = min(until, time.monotonic() + self._seconds * _REWRITE_SHARE)
         try:
@@ -167,6 +166,7 @@ def sentences_of(pieces: Iterable[str]) -> Iterator[str]:
         text = _THOUGHTS.sub("", text + piece, count=1)
         if text.lstrip().startswith("<think>") or "<think>".startswith(text.lstrip() or "."):
             continue
+        text = text[leading(text) :]  # a marker that came after its sentence had gone
         while (end := _sentence_end(text)) is not None:
             if _WORD.search(text[:end]):
                 yield text[:end]
