@@ -36,7 +36,7 @@ _AS_LIKE = 0.93
 
 _MARKUP = re.compile(r"[<>`{}|\\*#]|!\[|\]\(|\[|\]")
 _CLAUSE = re.compile(r"(?:[^，。；：！？,;:!?\n]|(?<=\d)[,:](?=\d))+")
-_LATIN = re.compile(r"[A-Za-z][\w.:/@%&?=+~-]*|[\w.+-]*@[\w.-]+")
+_LATIN = re.compile(r"[A-Za-z][\w.:/@%&?=+~-]*|[\w.+-]*@[\w.-]+", re.ASCII)
 _PLAIN_LATIN = frozenset({"app"})
 _LAW_AT_ARTICLE = re.compile(r"([\u4e00-\u9fff]{1,5}(?:法典|条例|办法|规定|法))(?:》)?第\d")
 _LEADING_LAW = re.compile(r"^.*?(?:根据|依据|依照|按照|按|据|和|及|与|的)")

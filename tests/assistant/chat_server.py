@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._behave(self.path.split("/")[1], body)
         self.close_connection = True
 
-    def _behave(self, name: str, body: dict[str, Any]) -> None:  # noqa: C901
+    def _behave(self, name: str, body: dict[str, Any]) -> None:
         hold = self.chat.released.wait
         if name == "ok":
             self._say(self.chat.reply(body["messages"][-1]["content"]))

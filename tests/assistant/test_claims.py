@@ -97,24 +97,26 @@ ENTITIES: dict[str, Change] = {
     "matter": _swap({"开通": "关闭", "冻结": "解冻", "自动": "手动", "借款": "还款", "本金": "利息", "提前": "延后"}),
     "who": _swap({"支付宝": "微信", "贷款机构": "支付宝", "身份证": "银行卡", "本人": "他人"}),
 }
+_IN_WORDS = {"16": "十六", "17": "十七", "24": "二十四", "25": "二十五"}
 # Ways of saying the same that take nothing away and add nothing.
 REWORDED: dict[str, Change] = {
-    "same": lambda text, _: text,
     "full width": _replace_one(r"\d+", lambda match, _: "".join(chr(ord(c) + 0xFEE0) for c in match[0])),
-    "ten thousands": _replace_one(r"\d+(?=万)", lambda match, _: str(int(match[0]))),
+    "ten thousands": _replace_one(r"\d+万", lambda match, _: f"{match[0][:-1]}0000"),
+    "article in words": _replace_one(r"(?<=第)(?:16|17|24|25)(?=条)", lambda match, _: _IN_WORDS[match[0]]),
     "said first": lambda text, _: f"简单说，{text}",
-    "one of two": lambda text, _: text.split("，", 1)[1] if text.count("，") > 1 and len(text.split("，", 1)[1]) > 12 else None,
-    "synonym": _swap({"因为": "由于", "所以": "因此", "但是": "不过", "还有": "另外还有"}),
-    "article in words": _replace_one(r"(?<=第)(?:16|24|25|17)(?=条)", lambda match, _: {"16": "十六", "24": "二十四", "25": "二十五", "17": "十七"}[match[0]]),
-}  # fmt: skip
+    "without its beginning": lambda text, _: text.split("，", 1)[1] if text.count("，") > 1 else None,
+    "without its end": lambda text, _: text.rsplit("，", 1)[0] + "。" if text.count("，") > 1 else None,
+    "in one breath": lambda text, _: text.replace("，", "", 1) if "，" in text else None,
+    "synonym": _swap({"因为": "由于", "所以": "因此", "但是": "不过", "一般": "通常", "可以": "能够", "查看": "看看"}),
+}
 
 
-def mutants(change: Change, wanted: int) -> Iterator[tuple[Passage, str, str]]:
+def mutants(change: Change, wanted: int, *, is_new: bool = True) -> Iterator[tuple[Passage, str, str]]:
     chance = random.Random(_SEED)
     for passage, text in said():
         changed = change(text, chance)
         # 3 → 5 is no mutation where the passage says 5 as well.
-        if changed is None or changed == text or changed.rstrip("。") in passage.text:
+        if changed is None or changed == text or (is_new and changed.rstrip("。") in passage.text):
             continue
         yield passage, text, changed
         wanted -= 1
@@ -156,7 +158,7 @@ def test_what_the_corpus_says_passes() -> None:
 
 
 def test_the_same_in_other_words_mostly_passes() -> None:
-    tried = [(passage, changed) for change in REWORDED.values() for passage, _, changed in mutants(change, 20)]
+    tried = [(passage, changed) for change in REWORDED.values() for passage, _, changed in mutants(change, 20, is_new=False)]
     stopped = [text for passage, text in tried if not holds(text, passage)]
     assert len(stopped) <= 0.1 * len(tried), "\n".join(stopped)
 
