@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assistant.answer import Mode, Sentence
 from assistant.chat_model import ChatModel, Messages, NoReply, Usage
@@ -111,21 +111,19 @@ class Writer:
             is_whole = yield from self._claims(question, evidence, usage, claims, until)
         except NoReply as problem:
             _logger.warning("answer not written by the model: %s", problem.reason)
-            note = MODEL_INTERRUPTED if claims else MODEL_UNAVAILABLE
-        else:
-            note = MODEL_INTERRUPTED if claims else ""
-            if is_whole:
-                draft = _draft(opening, claims, composed)
-                self._remember(key, draft)
-                return draft, "model"
-        rest = [sentence for sentence in composed.sentences if sentence.markers and not _is_said(sentence, claims)]
-        # 没有写完，后面的… stands before what it speaks of, 以上… after it.
-        rest = [*([Sentence(note)] if note == MODEL_INTERRUPTED else []), *rest]
-        rest = [*rest, *([Sentence(note)] if note == MODEL_UNAVAILABLE else [])]
-        yield from rest
+            is_whole = False
         draft = _draft(opening, claims, composed)
+        if is_whole:
+            self._remember(key, draft)
+            return draft, "model"
+        rest = [sentence for sentence in composed.sentences if sentence.markers and not _is_said(sentence, claims)]
+        if claims and rest:
+            rest = [Sentence(MODEL_INTERRUPTED), *rest]
+        elif not claims:
+            rest = [*rest, Sentence(MODEL_UNAVAILABLE)]
+        yield from rest
         used = {marker: (*draft.used.get(marker, ()), *taken) for marker, taken in composed.used.items()}
-        return replace(draft, sentences=(*draft.sentences, *rest), used=draft.used | used), "composed"
+        return Draft((*draft.sentences, *rest), composed.steps, draft.used | used), "composed" if rest else "model"
 
     def _claims(
         self, question: str, evidence: Evidence, usage: Usage, claims: list[_Claim], until: float

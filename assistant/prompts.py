@@ -16,7 +16,7 @@ CLOSEST = "知识库里没有完全对应的说明，最接近的是："
 MASKED = "为保护你，消息里的个人信息已经隐去；请不要在这里发送手机号、证件号、卡号、验证码或密码。"
 WHICH_SYMPTOM = "你遇到的是哪一种情况？点一个，我再具体说。"
 MODEL_UNAVAILABLE = "对话模型这次没有用上，以上内容直接取自知识库原文。"
-MODEL_INTERRUPTED = "对话模型没有写完，后面的内容直接取自知识库原文。"
+MODEL_INTERRUPTED = "以上由对话模型写成，后面的内容直接取自知识库原文。"
 CONNECTING = frozenset({CLOSEST, MASKED, WHICH_SYMPTOM, MODEL_UNAVAILABLE, MODEL_INTERRUPTED})
 
 # —— 提醒 ——
