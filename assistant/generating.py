@@ -99,7 +99,9 @@ class Writer:
         if self._unless_certain and evidence.is_exact and min(item.score for item in evidence.answers) >= CERTAIN_SCORE:
             yield from composed.sentences
             return composed, "composed"
-        key = (index_version, PROMPT_VERSION, self._model.identity, question)
+        # A follow-up is answered from passages that its words alone do not tell.
+        passages = tuple(item.passage.id for item in evidence.passages)
+        key = (index_version, PROMPT_VERSION, self._model.identity, question, *passages, str(evidence.is_exact))
         known = self._recall(key)
         if known is not None:
             usage.cached = 1

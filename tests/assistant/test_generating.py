@@ -255,7 +255,7 @@ def test_one_retry_and_no_more(chat: ChatServer) -> None:
 def test_markers_are_read_in_every_bracket(bot: Assistant, raw: str, markers: tuple[int, ...] | None, forged: int) -> None:
     from assistant.evidence import select
 
-    evidence = select([bot._retriever.retrieve(QUESTION)], bot._retriever.index)
+    evidence = select([bot._retriever.retrieve(QUESTION)], bot._retriever.index, bot._retriever.reranker.thresholds)
     assert evidence is not None
     claim, counted = check(raw, evidence)
     assert counted == forged
