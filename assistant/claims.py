@@ -25,8 +25,8 @@ Fault = Literal["promise", "markup", "figure", "name", "negation", "opposite", "
 _UNSUPPORTED: Fault = "support"
 
 # Calibrated in tests/assistant/test_claims.py: true sentences reworded stay above, neighbours stay below.
-_SENTENCE_SUPPORT = 0.6
-_CLAUSE_SUPPORT = 0.4
+_SENTENCE_SUPPORT = 0.5
+_CLAUSE_SUPPORT = 0.3
 # A further line is quoted where it carries this share of the sentence.
 _ADDS = 0.15
 # A clause this short (因此, 一般来说) has no likeness worth the name.
@@ -47,6 +47,7 @@ _NEGATION = re.compile(
 _HEDGE = re.compile(r"可能|一般|通常|多半|往往|大多|或许|也许|不一定|未必|有时|多数|大概|主要|之一|公开")
 # What others claim must not turn into what is so.
 _REPORTED = re.compile(r"声称|自称|号称|宣称|谎称|冒充|据说|网传|有人说|说法|文章|谣言|骗|假")
+_MOSTLY = re.compile(r"一般|通常|多半|往往|大多")
 _CERTAIN = re.compile(
     r"一定|必定|必然|肯定|绝对|保证|确保|承诺|百分之百|100%|百分百|永远|永久|立即|立刻|马上|很快|全部|所有|任何|必须|只能|只要|从不|总是"
     r"|包过|包下款|秒批|秒过|放心|没问题|无条件|唯一|都会|就能|就会|就可以|即可"
@@ -179,6 +180,8 @@ class Ground:
             known = {span.text for span in self._spans}
             if clause not in known and any(_NEGATION.sub("", other) == _NEGATION.sub("", clause) for other in known):
                 yield "negation"
+        elif _MOSTLY.search(clause) and _MOSTLY.sub("", clause) in {_MOSTLY.sub("", span.text) for span in self._spans}:
+            return
         elif _CERTAIN.search(clause) or _NEGATION.search(clause) or clause in {_NEGATION.sub("", s.text) for s in self._spans}:
             yield "certainty"
 
