@@ -28,7 +28,7 @@ _PAUSE = 0.3
 _FAILURES, _REST_SECONDS = 5, 60.0
 _POLL = 0.2
 # More than this for one token is not what was asked for.
-_CHARS_PER_TOKEN = 4
+_CHARS_PER_TOKEN = 8
 
 
 class NoReply(Exception):
