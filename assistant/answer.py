@@ -96,6 +96,7 @@ class Answer:
     index_version: str = ""
     mode: Mode = "composed"
     timings_ms: dict[str, float] | None = None
+    usage: dict[str, int] | None = None  # calls, tokens and what the checks dropped, where a chat model is set up
 
     @property
     def text(self) -> str:
@@ -115,5 +116,6 @@ class Answer:
         value["text"] = self.text
         value["next_steps"] = [step.marked for step in self.next_steps]
         value["timings_ms"] = self.timings_ms or {}
+        value["usage"] = self.usage or {}
         order = ["id", "question", "standalone_question", "status", "text"]
         return {key: value[key] for key in [*order, *(key for key in value if key not in order)]}

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from assistant.answer import Answer, Refusal, Safety, Sentence
+from assistant.chat_model import Usage
 from assistant.composing import Draft, compose
 from assistant.conversation import Turn, Understood, is_vague, parts_of, read_history, understand
 from assistant.evidence import Evidence, cite, select
-from assistant.grounding import supported
+from assistant.generating import Writer
+from assistant.grounding import verified
 from assistant.handing_off import hand_off
 from assistant.prompts import (
-    CONNECTING,
     EXAMPLE_QUESTIONS,
     MASKED,
     NEAREST,
@@ -27,7 +28,7 @@ from assistant.prompts import (
     WHICH_SYMPTOM,
 )
 from assistant.risk import Risk, recognise, suspect, without_instructions
-from assistant.screening import Screened, screen
+from assistant.screening import Screened, mask, screen
 from knowledge.passages import Document, RankedPassage
 from knowledge.reranking import Thresholds
 from knowledge.retriever import Retriever, blend, is_stale
@@ -39,11 +40,12 @@ _FOLLOW_UPS = 3
 
 
 class Assistant:
-    """Answers questions from one index; safe to share between threads."""
+    """Answers questions from one index, by a chat model where it is given a writer; safe to share between threads."""
 
-    def __init__(self, retriever: Retriever, *, max_question_chars: int) -> None:
+    def __init__(self, retriever: Retriever, *, max_question_chars: int, writer: Writer | None = None) -> None:
         self._retriever = retriever
         self._max_question_chars = max_question_chars
+        self._writer = writer
 
     @staticmethod
     def from_settings() -> Assistant:
@@ -88,19 +90,36 @@ class Assistant:
         """Checked sentences as they come, then the Answer that holds them all."""
         clock = _Clock()
         screened = screen(question, max_chars=self._max_question_chars)
-        turns = read_history(history)
+        turns = tuple(replace(turn, content=mask(turn.content).question) for turn in read_history(history))
         risk = recognise(screened.question) or suspect(self._retriever.intents(screened.question))
         clock.lap("screen")
-        understood = understand(without_instructions(screened.question), turns)
+        usage = Usage()
+        until = self._writer.deadline() if self._writer is not None else 0.0
+        asked = without_instructions(screened.question)
+        understood = understand(asked, turns)
+        if self._writer is not None and risk is None and not is_vague(understood.standalone):
+            rewritten = self._writer.standalone(asked, turns, understood.standalone, usage, until=until)
+            understood = replace(understood, standalone=rewritten)
         clock.lap("understand")
         rankings = self._retrieve(understood, risk.documents if risk else None)
         clock.lap("retrieve")
         evidence = select(rankings, self._retriever.index, self._retriever.reranker.thresholds)
         clock.lap("select")
         answer = self._respond(screened, understood.standalone, rankings=rankings, evidence=evidence, risk=risk, turns=turns)
-        yield from answer.sentences
+        if self._writer is None or evidence is None or answer.status not in ("answered", "partial"):
+            yield from answer.sentences
+        else:
+            answer = yield from self._written(answer, evidence, self._writer, usage, until)
+        if screened.masked:
+            yield Sentence(MASKED)
+            answer = replace(answer, sentences=(*answer.sentences, Sentence(MASKED)))
         clock.lap("answer")
-        yield replace(answer, timings_ms=clock.timings())
+        yield replace(
+            answer,
+            hand_off=hand_off(answer, risk, turns),
+            timings_ms=clock.timings(),
+            usage=asdict(usage) if self._writer is not None else None,
+        )
 
     def _retrieve(self, understood: Understood, documents: frozenset[str] | None) -> list[list[RankedPassage]]:
         """One ranking for each question in the question; a follow-up must fit what came before and its own words."""
@@ -142,16 +161,23 @@ class Assistant:
             answer = _refuse(blank, ranked, self._retriever.reranker.thresholds)
         else:
             answer = self._answer(blank, rankings, evidence)
-        if screened.masked:
-            answer = replace(answer, sentences=(*answer.sentences, Sentence(MASKED)))
-        return replace(answer, hand_off=hand_off(answer, risk, turns))
+        return answer
 
     def _answer(self, blank: Answer, rankings: Sequence[Sequence[RankedPassage]], evidence: Evidence) -> Answer:
-        draft = compose(blank.standalone_question, evidence)
-        answer = self._cited(blank, draft, evidence)
+        answer = self._cited(blank, verified(compose(blank.standalone_question, evidence), evidence), evidence)
         return replace(
             answer, status="answered" if evidence.is_exact else "partial", follow_ups=_other_questions(rankings, evidence)
         )
+
+    def _written(
+        self, answer: Answer, evidence: Evidence, writer: Writer, usage: Usage, until: float
+    ) -> Generator[Sentence, None, Answer]:
+        """The composed answer in the model's words, as far as they hold."""
+        composed = verified(compose(answer.standalone_question, evidence), evidence)
+        draft, mode = yield from writer.write(
+            answer.standalone_question, evidence, composed, usage, index_version=self.index_version, until=until
+        )
+        return replace(self._cited(answer, draft, evidence), mode=mode)
 
     def _warn(self, blank: Answer, ranked: Sequence[RankedPassage], risk: Risk) -> Answer:
         """What to do now comes first, whatever was found; what the knowledge says about it follows."""
@@ -159,14 +185,12 @@ class Assistant:
         if not ranked:
             return warning
         evidence = Evidence((ranked[0],), (), is_exact=True)
-        answer = self._cited(warning, compose(blank.standalone_question, evidence), evidence)
+        answer = self._cited(warning, verified(compose(blank.standalone_question, evidence), evidence), evidence)
         return replace(answer, sentences=(*warning.sentences, *answer.sentences))
 
     def _cited(self, blank: Answer, draft: Draft, evidence: Evidence) -> Answer:
-        """The draft's supported sentences with the citations they need and no others."""
-        sentences = supported(draft.sentences, evidence, CONNECTING)
-        steps = supported(draft.steps, evidence, CONNECTING)
-        shown = {marker for sentence in (*sentences, *steps) for marker in sentence.markers}
+        """The verified draft with the citations it needs and no others."""
+        shown = {marker for sentence in (*draft.sentences, *draft.steps) for marker in sentence.markers}
         documents, today = self._retriever.index.documents, self._retriever.today()
         citations = tuple(
             cite(
@@ -179,7 +203,7 @@ class Assistant:
             for marker, ranked in enumerate(evidence.passages, start=1)
             if marker in shown
         )
-        return replace(blank, sentences=sentences, next_steps=steps, citations=citations)
+        return replace(blank, sentences=draft.sentences, next_steps=draft.steps, citations=citations)
 
 
 class _Clock:

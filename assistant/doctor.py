@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
 
+from assistant.chat_model import NoReply, OpenAIChatModel, Usage
+from assistant.errors import AssistantError
+from assistant.prompts import TEST_CONNECTION
 from assistant.settings import Settings, settings_file
 from knowledge.documents import load_corpus
 from knowledge.embedding import load_embedder
 from knowledge.errors import IndexDamaged, KnowledgeError
 from knowledge.index import current_version, read_manifest, version_folder, version_of
 
-_PACKAGES = ("torch", "sentence-transformers", "langchain", "chromadb", "gradio", "onnxruntime")
+_PACKAGES = ("torch", "sentence-transformers", "langchain", "langchain-openai", "chromadb", "gradio", "onnxruntime")
+_CHAT_SECONDS = 15
 _INSTALL = "make install（没有 make 时：pip install -c constraints.txt -e .）"
 
 
@@ -30,16 +36,20 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Every check, none of them changing anything or opening a connection."""
-    checks: list[Callable[[Settings], Finding]] = [_python, _packages, _settings, _model, _corpus, _index]
+    """Every check, none of them changing anything; only a chat model that is set up is connected to."""
+    checks: list[Callable[[Settings], Finding]] = [_python, _packages, _settings, _model, _corpus, _index, _chat]
     return [_guarded(check, settings) for check in checks]
 
 
 def _guarded(check: Callable[[Settings], Finding], settings: Settings) -> Finding:
     try:
         return check(settings)
-    except (KnowledgeError, OSError) as error:
-        return Finding({"_model": "模型", "_corpus": "知识库", "_index": "索引"}.get(check.__name__, "检查"), False, str(error))
+    except (AssistantError, KnowledgeError, OSError) as error:
+        return Finding(
+            {"_model": "模型", "_corpus": "知识库", "_index": "索引", "_chat": "对话模型"}.get(check.__name__, "检查"),
+            False,
+            str(error),
+        )
 
 
 def _python(settings: Settings) -> Finding:
@@ -96,3 +106,18 @@ def _index(settings: Settings) -> Finding:
     if serving != version_of(knowledge, load_embedder(knowledge.embedding).identity):
         return Finding("索引", False, f"{serving} 与现在的知识库或模型不一致", "assistant index")
     return Finding("索引", True, f"{serving}，{manifest['passages']} 段，位于 {knowledge.index_dir}")
+
+
+def _chat(settings: Settings) -> Finding:
+    chat = settings.chat
+    if chat is None:
+        return Finding("对话模型", True, "没有设置，回答由知识库原句组成")
+    host = urlsplit(chat.base_url).hostname
+    detail = f"{chat.model}，{host}，密钥{'已设置' if chat.api_key else '没有设置'}"
+    started = time.monotonic()
+    try:
+        pieces = OpenAIChatModel(chat).stream([("human", TEST_CONNECTION)], Usage(), until=started + _CHAT_SECONDS)
+        "".join(pieces)
+    except NoReply as problem:
+        return Finding("对话模型", False, f"{detail}；{problem.reason}", "检查 chat_base_url、chat_model、chat_api_key 和网络")
+    return Finding("对话模型", True, f"{detail}；{time.monotonic() - started:.1f} 秒答完一句")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 
 from assistant.answer import Sentence
+from assistant.composing import Draft
 from assistant.evidence import Evidence
+from assistant.prompts import CONNECTING
 
 # Promises of amount, approval, recovery or date; a passage that denies them ("不保证") is no promise.
 _PROMISE = re.compile(r"(?<![不没无难])(?<!不能)(?<!不会)(?:保证|一定能|一定会|肯定能|肯定会|必然会|包过|秒批|百分之百|100%)")
@@ -18,14 +20,18 @@ def is_promise(text: str) -> bool:
     return bool(_PROMISE.search(text)) and not _DENIAL.search(text)
 
 
-def supported(sentences: Sequence[Sentence], evidence: Evidence, connecting: frozenset[str]) -> tuple[Sentence, ...]:
-    """The sentences that may be shown: word for word in a passage they cite, or a reviewed phrase."""
-    return tuple(sentence for sentence in sentences if _is_supported(sentence, evidence, connecting))
+def verified(draft: Draft, evidence: Evidence) -> Draft:
+    """What of a composed draft may be shown: word for word in a passage it cites, or a reviewed phrase."""
+    return replace(
+        draft,
+        sentences=tuple(sentence for sentence in draft.sentences if _is_supported(sentence, evidence)),
+        steps=tuple(step for step in draft.steps if _is_supported(step, evidence)),
+    )
 
 
-def _is_supported(sentence: Sentence, evidence: Evidence, connecting: frozenset[str]) -> bool:
+def _is_supported(sentence: Sentence, evidence: Evidence) -> bool:
     if not sentence.markers:
-        return sentence.text in connecting
+        return sentence.text in CONNECTING
     if is_promise(sentence.text):
         return False
     return all(1 <= marker <= len(evidence.passages) for marker in sentence.markers) and any(

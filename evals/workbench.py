@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import Answer, Assistant
-from assistant.assembly import build_retriever
+from assistant.assembly import build_retriever, build_writer
 from assistant.settings import Settings
 from evals.outcomes import fixed_texts
 from evals.text_checks import known_phones
@@ -63,7 +63,8 @@ class Workbench:
 
     def assistant_over(self, retriever: Retriever) -> Assistant:
         """The same assistant over another retriever."""
-        return Assistant(retriever, max_question_chars=self.settings.max_question_chars)
+        limit = self.settings.max_question_chars
+        return Assistant(retriever, max_question_chars=limit, writer=build_writer(self.settings))
 
 
 def open_workbench(settings: Settings, progress: Callable[[str, int, int], None] = lambda *_: None) -> Workbench:

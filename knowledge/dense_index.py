@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,13 +31,15 @@ class DenseIndex:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._copy = tempfile.TemporaryDirectory(prefix="jiebei-index-", ignore_cleanup_errors=True)
-            shutil.copytree(folder, self._copy.name, dirs_exist_ok=True)
+            copy = Path(tempfile.mkdtemp(prefix="jiebei-index-"))
+            # Removed when this object goes, at the latest when the process ends.
+            self._remove_copy = weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)
+            shutil.copytree(folder, copy, dirs_exist_ok=True)
         except OSError as error:
             raise IndexProblem(
                 f"索引要在临时文件夹里打开，但写不进去（{error.strerror}）。请腾出磁盘空间，或设置 TMPDIR。"
             ) from None
-        self._client = _client(Path(self._copy.name))
+        self._client = _client(copy)
         self._collection = self._client.get_collection(_COLLECTION, embedding_function=None)
         self.size = self._collection.count()
 
@@ -78,7 +81,7 @@ class DenseIndex:
     def close(self) -> None:
         """Let go of the private copy."""
         self._client.close()
-        self._copy.cleanup()
+        self._remove_copy()
 
 
 def _client(folder: Path) -> Client:

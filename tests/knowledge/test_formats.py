@@ -109,8 +109,8 @@ def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, name: str,
 
 
 def test_a_file_that_stops_the_child_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knowledge.formats._FILE_SECONDS", 0.0)
-    monkeypatch.setattr("knowledge.formats._LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("knowledge.formats.extraction._FILE_SECONDS", 0.0)
+    monkeypatch.setattr("knowledge.formats.extraction._LEAST_SECONDS", 0.0)
     (tmp_path / "a.csv").write_text("问题,答案\n甲,乙\n", encoding="utf-8")
     (tmp_path / "b.md").write_text("# 乙\n正文。\n", encoding="utf-8")
     corpus = load_corpus([tmp_path])
