@@ -73,7 +73,7 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
     shaken, so that word frequencies and neighbourhoods are like those of real text.
     """
     rng = np.random.default_rng(_SEED)
-    texts = [entry.text for entry in workbench.index.entries]
+    texts = [entry.text for entry in workbench.index.embedded]
     questions = [normalise(question) for question in questions_of(workbench, _SCALE_QUERIES)]
     asked = {question: workbench.embedder.embed_query(question) for question in questions}
     for size in _sizes(largest):

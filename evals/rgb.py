@@ -171,7 +171,7 @@ def _with_lies(index: Index, lies: Sequence[_Lie], bench: Workbench) -> Index:
     for number, lie in enumerate(lies, start=len(index.passages)):
         questions.append(Entry(number, "question", lie.case.question))
         bodies.append(Entry(number, "body", f"{lie.passage.title} {lie.passage.heading}\n{lie.passage.text}"))
-    entries = (*index.entries, *questions, *bodies)
+    entries = (*index.embedded, *questions, *bodies, *index.entries[len(index.embedded) :])
     vectors = np.vstack([
         np.asarray(index.vectors),
         bench.embedder.embed_queries([normalise(entry.text) for entry in questions]),

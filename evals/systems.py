@@ -141,7 +141,7 @@ class FusionRetriever(Retriever):
     def __init__(self, bench: Workbench) -> None:
         self._knowledge = bench.settings.knowledge.retrieval
         self._query_embedder = bench.embedder
-        self._owners = np.array([entry.passage for entry in bench.index.entries])
+        self._owners = np.array([entry.passage for entry in bench.index.embedded])
         self._all_vectors = np.asarray(bench.index.vectors)
         super().__init__(bench.index, bench.embedder, bench.reranker, self._knowledge)
 

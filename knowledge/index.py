@@ -69,6 +69,11 @@ class Index:
     by_id: dict[str, Passage]
     problems: tuple[str, ...]
 
+    @property
+    def embedded(self) -> tuple[Entry, ...]:
+        """The entries that have a vector, in the order of `vectors`."""
+        return self.entries[: len(self.vectors)]
+
     def close(self) -> None:
         """Let go of the dense index' private copy."""
         self.dense.close()

@@ -175,7 +175,7 @@ def is_stale(passage: Passage, today: date) -> bool:
 
 def _rows_by_passage(index: Index) -> Mapping[int, tuple[list[int], int]]:
     rows: dict[int, tuple[list[int], int]] = {}
-    for row, entry in enumerate(index.entries[: len(index.vectors)]):
+    for row, entry in enumerate(index.embedded):
         questions, body = rows.get(entry.passage, ([], 0))
         rows[entry.passage] = ([*questions, row], body) if entry.kind == "question" else (questions, row)
     return rows
