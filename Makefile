@@ -5,7 +5,10 @@
 
 VENV ?= .venv
 TORCH_INDEX ?=
-PYTHON ?= $(firstword $(foreach version,3.13 3.12 3.11,$(shell command -v python$(version) 2>/dev/null)) python3)
+# The first Python on the path that is new enough and really starts.
+FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+  $$python $(FITS) 2>/dev/null && { echo $$python; break; }; done)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
@@ -26,8 +29,8 @@ test: $(VENV)/.dev
 install: $(VENV)/.runtime
 
 $(VENV)/.venv:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo "需要 Python 3.11 到 3.13，现在的 $(PYTHON) 是 $$($(PYTHON) -V 2>&1)。可以用 make PYTHON=/路径/python3.12 指定。"; exit 2; }
+	@$(PYTHON) $(FITS) 2>/dev/null || { \
+	  echo "需要 Python 3.11 到 3.13，没有找到。装好后可以用 make PYTHON=/路径/python3.12 指定。"; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || { echo "建不了虚拟环境；Debian/Ubuntu 请先运行 sudo apt-get install python3-venv"; exit 2; }
 	@touch $@
 
