@@ -31,7 +31,7 @@ from knowledge.passages import Document, Passage, Section, Source
 from knowledge.settings import KnowledgeSettings
 
 # Raised whenever the layout of the folder or the text of an entry changes.
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 DENSE, KEYWORD, VECTORS = "dense", "keyword", "vectors.npy"
 

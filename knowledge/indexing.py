@@ -50,6 +50,8 @@ Progress = Callable[[str, int, int], None]
 """Called with the stage's name, how much is done, and how much there is."""
 
 _VERSIONS_KEPT = 2
+# A body says what it is about in its title, heading and first sentences, which is what the model was trained on.
+_EMBEDDED_CHARS = 80
 _SELF_QUERIES = 64
 _SELF_QUERY_SECONDS = 120
 
@@ -210,7 +212,7 @@ def _embed(entries: Sequence[Entry], embedder: Embedder, known: dict[str, Vector
         numbers = missing[kind]
         if numbers:
             offset = done
-            texts = [normalise(entries[number].text) for number in numbers]
+            texts = [normalise(entries[number].text)[:_EMBEDDED_CHARS] for number in numbers]
             vectors[numbers] = embed(texts, lambda n, offset=offset: progress("计算向量", offset + n, total))  # type: ignore[misc]
             done += len(numbers)
     return vectors, total
