@@ -28,11 +28,13 @@ from knowledge.embedding import Vectors
 from knowledge.errors import IndexDamaged, IndexProblem
 from knowledge.keyword_index import KeywordIndex
 from knowledge.passages import Document, Passage, Section, Source
-from knowledge.settings import KnowledgeSettings
+from knowledge.settings import KnowledgeSettings, shipped
 
 # Raised whenever the layout of the folder or the text of an entry changes.
 FORMAT = 3
 MANIFEST = "manifest.json"
+# What the lexicon puts into an index; concepts, products and ranking only read queries.
+_INDEXED_LEXICON = ("words.txt", "typed_forms.tsv", "wordings/1.jsonl", "wordings/2.jsonl", "wordings/3.jsonl")
 DENSE, KEYWORD, VECTORS = "dense", "keyword", "vectors.npy"
 
 _Value = TypeVar("_Value")
@@ -82,6 +84,8 @@ class Index:
 def version_of(settings: KnowledgeSettings, model_identity: str) -> str:
     """The version the present corpus, chunker and model would have: 16 hexadecimal digits."""
     digest = hashlib.sha256(f"{FORMAT}|{CHUNKER_VERSION}|{settings.chunking}|{model_identity}".encode())
+    for name in _INDEXED_LEXICON:
+        digest.update((shipped("lexicon") / name).read_bytes())
     for folder, path in corpus_files(settings.corpus):
         digest.update(path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape") + b"\0")
         try:
