@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Status = Literal["answered", "partial", "clarify", "refused", "safety"]
+STATUSES: tuple[str, ...] = get_args(Status)
 Mode = Literal["composed", "model"]
 
 

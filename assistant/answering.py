@@ -29,6 +29,7 @@ from assistant.prompts import (
 )
 from assistant.risk import Risk, recognise, suspect, without_instructions
 from assistant.screening import Screened, mask, screen
+from assistant.self_check import Place, place_of
 from knowledge.passages import Document, RankedPassage
 from knowledge.reranking import Thresholds
 from knowledge.retriever import Retriever, blend, is_stale
@@ -100,12 +101,17 @@ class Assistant:
         if self._writer is not None and risk is None and not is_vague(understood.standalone):
             rewritten = self._writer.standalone(asked, turns, understood.standalone, usage, until=until)
             understood = replace(understood, standalone=rewritten)
+        guided = place_of(asked, turns) if risk is None else None
         clock.lap("understand")
-        rankings = self._retrieve(understood, risk.documents if risk else None)
+        if guided is None:
+            rankings = self._retrieve(understood, risk.documents if risk else None)
+        else:
+            rankings = self._named(guided.passages)
         clock.lap("retrieve")
         evidence = select(rankings, self._retriever.index, self._retriever.reranker.thresholds)
         clock.lap("select")
-        answer = self._respond(screened, understood.standalone, rankings=rankings, evidence=evidence, risk=risk, turns=turns)
+        choices = _choices(understood.standalone, guided, turns)
+        answer = self._respond(screened, understood.standalone, rankings=rankings, evidence=evidence, risk=risk, choices=choices)
         if self._writer is None or evidence is None or answer.status not in ("answered", "partial"):
             yield from answer.sentences
         else:
@@ -122,18 +128,35 @@ class Assistant:
         )
 
     def _retrieve(self, understood: Understood, documents: frozenset[str] | None) -> list[list[RankedPassage]]:
-        """One ranking for each question in the question; a follow-up must fit what came before and its own words."""
+        """One ranking for each question in the question."""
+        if understood.focus is not None:
+            return [self._follow_up(understood, documents)]
+        whole = self._retriever.retrieve(understood.standalone, documents)
+        parts = parts_of(understood.standalone)
+        if len(parts) == 1 or documents is not None:
+            return [whole]
+        first = self._retriever.retrieve(parts[0])
+        second = self._follow_up(understand(parts[1], (Turn("user", parts[0]),)), None)
+        sure = self._retriever.reranker.thresholds.answer
+        is_double = bool(first and second) and min(first[0].score, second[0].score) >= sure
+        return [first, second] if is_double and first[0].passage.id != second[0].passage.id else [whole]
+
+    def _named(self, passages: Sequence[str]) -> list[list[RankedPassage]]:
+        """Passages that were chosen by name, each as a ranking of its own."""
+        known = self._retriever.index.by_id
+        return [[RankedPassage(known[id_], 1, 1.0, (("chosen", 1.0),))] for id_ in passages if id_ in known]
+
+    def _follow_up(self, understood: Understood, documents: frozenset[str] | None) -> list[RankedPassage]:
+        """A follow-up must fit what came before and its own words; what answered the question before is known by now."""
         retrieve = self._retriever.retrieve
         if understood.focus is None or understood.before is None:
-            return [retrieve(part, documents) for part in parts_of(understood.standalone)]
+            return retrieve(understood.standalone, documents)
         answered = [item.passage for item in retrieve(understood.before)[:1]]
-        return [
-            blend(
-                [retrieve(understood.standalone, documents), retrieve(understood.focus, documents)],
-                leaving_out=frozenset(passage.id for passage in answered),
-                home=frozenset(passage.document_id for passage in answered),
-            )
-        ]
+        return blend(
+            [retrieve(understood.standalone, documents), retrieve(understood.focus, documents)],
+            leaving_out=frozenset(passage.id for passage in answered),
+            home=frozenset(passage.document_id for passage in answered),
+        )
 
     def _respond(
         self,
@@ -143,9 +166,9 @@ class Assistant:
         rankings: Sequence[Sequence[RankedPassage]],
         evidence: Evidence | None,
         risk: Risk | None,
-        turns: Sequence[Turn],
+        choices: Place | None,
     ) -> Answer:
-        ranked = rankings[0]
+        ranked = rankings[0] if rankings else []
         blank = Answer(
             id=hashlib.sha256(f"{self.index_version}\0{standalone}".encode()).hexdigest()[:12],
             question=screened.question,
@@ -155,8 +178,8 @@ class Assistant:
         )
         if risk is not None:
             answer = self._warn(blank, ranked, risk)
-        elif is_vague(standalone) and not _just_asked_back(turns):
-            answer = replace(blank, status="clarify", sentences=(Sentence(WHICH_SYMPTOM),), follow_ups=SYMPTOM_QUESTIONS)
+        elif choices is not None:
+            answer = replace(blank, status="clarify", sentences=(Sentence(choices.ask),), follow_ups=choices.choices)
         elif evidence is None:
             answer = _refuse(blank, ranked, self._retriever.reranker.thresholds)
         else:
@@ -174,8 +197,15 @@ class Assistant:
     ) -> Generator[Sentence, None, Answer]:
         """The composed answer in the model's words, as far as they hold."""
         composed = verified(compose(answer.standalone_question, evidence), evidence)
+        bar = self._retriever.reranker.thresholds.support
         draft, mode = yield from writer.write(
-            answer.standalone_question, evidence, composed, usage, index_version=self.index_version, until=until
+            answer.standalone_question,
+            evidence,
+            composed,
+            usage,
+            index_version=self.index_version,
+            until=until,
+            is_near=lambda text, passage: self._retriever.nearness(text, passage) >= bar,
         )
         return replace(self._cited(answer, draft, evidence), mode=mode)
 
@@ -232,9 +262,13 @@ def _refuse(blank: Answer, ranked: Sequence[RankedPassage], thresholds: Threshol
     return replace(blank, status="refused", refusal=refusal)
 
 
-def _just_asked_back(turns: Sequence[Turn]) -> bool:
+def _choices(standalone: str, guided: Place | None, turns: Sequence[Turn]) -> Place | None:
+    """What to ask back, if anything: the next step of the self-check, or which symptom it is, once in a row."""
+    if guided is not None:
+        return guided if guided.ask else None
     said = [turn.content for turn in turns if turn.role == "assistant"]
-    return bool(said) and WHICH_SYMPTOM in said[-1]
+    just_asked = bool(said) and WHICH_SYMPTOM in said[-1]
+    return Place(WHICH_SYMPTOM, SYMPTOM_QUESTIONS) if is_vague(standalone) and not just_asked else None
 
 
 def _other_questions(rankings: Sequence[Sequence[RankedPassage]], evidence: Evidence) -> tuple[str, ...]:

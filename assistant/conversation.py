@@ -28,19 +28,22 @@ _NUMERALS = {numeral: place for place, pair in enumerate(("一1", "二2", "三3"
 _NUMBER = r"[1-9][.、．)）]|[①②③④⑤⑥]|[（(][一二三四五六1-6][)）]|第[一二三四五六](?:[，,、：:]|是|步)"
 _LISTED = re.compile(rf"(?:^|\n|(?<=[。；;：: ]))\s*(?:[-*•]|{_NUMBER})\s*([^\n；;①②③④⑤⑥]+?)(?=[\n；;]|$|{_NUMBER})")
 _ASKING = re.compile(
-    r"(?:为什么|为何|怎么回事|什么原因|是什么原因|怎么办|怎么弄|怎么|如何|能不能|可不可以|是不是|吗|呢|么|啊|呀|[？?！!。，,])+"
+    r"(?:为什么|为啥|为何|怎么回事|什么原因|是什么原因|啥原因|什么情况|啥情况|怎么办|咋办|怎么弄|怎么|咋|如何|能不能|可不可以|是不是"
+    r"|吗|呢|么|啊|呀|[？?！!。，,])+"
 )
 _MARKERS = re.compile(r"\[\d+\]")
+# Where one question of a message ends and the next begins.
 _PARTS = re.compile(
-    r"[？?；;\n]+|[，,。]?(?:还有就是|还有|另外|顺便问下?|顺便|以及|再就是|同时)[，,]?"
-    r"|[，,](?=.{0,12}(?:吗|怎么|为什么|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|多少)[^，,]*$)"
+    r"[？?；;\n，,。!！\s]+(?:还有就是|还有|另外|然后|顺便问下?|顺便|以及|再就是|再一个|同时|那)?[，,\s]*"
+    r"|(?:还有就是|另外|顺便问下?|顺便|以及|再就是|再一个)|(?<=[吗嘛呢啊呀])(?=[^，,。？?\s]{3})"
 )
 _INTERROGATIVE = re.compile(
-    r"吗|怎么|为什么|为啥|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|是不是|可不可以|多少|能否|有没有|呢$|何"
+    r"吗|怎么|为什么|为啥|多久|什么|如何|咋|哪|几|能不能|会不会|要不要|是不是|可不可以|多少|能否|有没有|呢$|何|啥|[不没]$|(.)[不没]\1|还能|能不"
 )
 # What may surround the bare name of the product in a message that asks nothing yet.
 _EMPTY_WORDS = re.compile(
-    r"借呗|额度|我|的|怎么回事|怎么了|怎么|问题|咨询|一下|请问|你好|在吗|有|了|呢|吗|啊|想问|关于|帮我|看看|看|下|[，。？?！! ]"
+    r"借呗|额度|我|的|这|是|怎么回事|怎么了|怎么|为什么|什么情况|干嘛|什么|啥|问题|咨询|一下|请问|你好|在吗|有|了|呢|吗|啊"
+    r"|想问|关于|帮我|看看|看|下|[，。？?！! ]"
 )
 
 
@@ -100,13 +103,16 @@ def understand(question: str, turns: Sequence[Turn]) -> Understood:
 
 
 def parts_of(question: str) -> tuple[str, ...]:
-    """The questions in a question: two when both halves ask something, else the whole."""
-    pieces = [piece.strip(" ，,。") for piece in _PARTS.split(question) if piece and piece.strip(" ，,。")]
-    asking = [piece for piece in pieces if _INTERROGATIVE.search(piece) and _topics(read(piece))]
-    if len(asking) < 2 or len(asking) > 3:
-        return (question,)
-    product = next(iter(sorted(read(question).products)), "")
-    return tuple(piece if read(piece).products or not product else f"{product}{piece}" for piece in asking[:2])
+    """The questions in a question, as they were typed: two when both halves ask something, else the whole.
+
+    Whether they are two needs is for retrieval to say.
+    """
+    pieces = [piece for piece in _PARTS.split(question) if piece]
+    for place in range(1, len(pieces)):
+        first, second = " ".join(pieces[:place]), " ".join(pieces[place:])
+        if all(_INTERROGATIVE.search(half) and len(_ASKING.sub("", half).strip()) > 1 for half in (first, second)):
+            return first, second
+    return (question,)
 
 
 def is_vague(question: str) -> bool:

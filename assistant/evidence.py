@@ -14,6 +14,8 @@ from knowledge.passages import Passage, RankedPassage
 from knowledge.reranking import Thresholds
 
 _PASSAGES = 3
+# Readers found a second thing they had not asked for to be one too many.
+_CONTINUATIONS = 1
 _TOO_ALIKE = 0.6
 # A reviewed passage goes before an article that scores up to twice as high.
 _WORTH_OF_AN_ARTICLE = 0.5
@@ -69,7 +71,7 @@ def select(rankings: Sequence[Sequence[RankedPassage]], index: Index, thresholds
             continuations.append(candidate)
     exact = len(best) == len(rankings) and all(item.score >= thresholds.answer for item in best)
     return Evidence(
-        tuple(answers[:_PASSAGES]), tuple(continuations[: _PASSAGES - len(answers)] if len(answers) < _PASSAGES else ()), exact
+        tuple(answers[:_PASSAGES]), tuple(continuations[:_CONTINUATIONS] if len(answers) < _PASSAGES else ()), exact
     )
 
 

@@ -6,12 +6,13 @@ takes over from the sentence that was reached.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ from assistant.prompts import (
 )
 from assistant.risk import without_instructions
 from knowledge.checking.figures import figures
+from knowledge.passages import Passage
 from knowledge.signals import read
 
 CERTAIN_SCORE = 0.9
@@ -51,6 +53,9 @@ _THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _WORD = re.compile(r"\w")
 
 _logger = logging.getLogger(__name__)
+
+
+IsNear = Callable[[str, Passage], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +97,21 @@ class Writer:
         return rewritten if _stays_within(rewritten, f"{said}\n{question}") else composed
 
     def write(
-        self, question: str, evidence: Evidence, composed: Draft, usage: Usage, *, index_version: str, until: float
+        self,
+        question: str,
+        evidence: Evidence,
+        composed: Draft,
+        usage: Usage,
+        *,
+        index_version: str,
+        until: float,
+        is_near: IsNear = lambda text, passage: True,
     ) -> Generator[Sentence, None, tuple[Draft, Mode]]:
-        """Yields each sentence once it is checked; returns them all, and whose they are."""
-        opening = tuple(sentence for sentence in composed.sentences[:1] if not sentence.markers)
+        """Yields each sentence once it is checked; returns them all, and whose they are.
+
+        `is_near` says by the meaning of a sentence whether it can rest on a passage.
+        """
+        opening = tuple(itertools.takewhile(lambda sentence: not sentence.markers, composed.sentences))
         if self._unless_certain and evidence.is_exact and min(item.score for item in evidence.answers) >= CERTAIN_SCORE:
             yield from composed.sentences
             return composed, "composed"
@@ -110,7 +126,7 @@ class Writer:
         yield from opening
         claims: list[_Claim] = []
         try:
-            is_whole = yield from self._claims(question, evidence, usage, claims, until)
+            is_whole = yield from self._claims(question, evidence, usage, claims, until=until, is_near=is_near)
         except NoReply as problem:
             _logger.warning("answer not written by the model: %s", problem.reason)
             is_whole = False
@@ -128,13 +144,13 @@ class Writer:
         return Draft((*draft.sentences, *rest), composed.steps, draft.used | used), "composed" if rest else "model"
 
     def _claims(
-        self, question: str, evidence: Evidence, usage: Usage, claims: list[_Claim], until: float
+        self, question: str, evidence: Evidence, usage: Usage, claims: list[_Claim], *, until: float, is_near: IsNear
     ) -> Generator[Sentence, None, bool]:
         """Adds what holds to `claims`, yields it, and returns whether that is an answer."""
         written = 0
         with closing(self._model.stream(_request(question, evidence), usage, until=until)) as pieces:  # type: ignore[type-var]
             for raw in sentences_of(pieces):
-                claim, forged = check(raw, evidence)
+                claim, forged = check(raw, evidence, is_near)
                 written += 1
                 usage.forged_markers += forged
                 if claim is None:
@@ -193,7 +209,7 @@ def _sentence_end(text: str) -> int | None:
     return None if might_mark and "\n" not in match.group() else end
 
 
-def check(raw: str, evidence: Evidence) -> tuple[_Claim | None, int]:
+def check(raw: str, evidence: Evidence, is_near: IsNear = lambda text, passage: True) -> tuple[_Claim | None, int]:
     """The sentence with the citations it needs, or None where they do not carry it; and its forged markers."""
     marked = resolve(raw, len(evidence.passages))
     text = re.sub(r"\s+", " ", _DECORATION.sub("", marked.text)).strip()
@@ -202,6 +218,8 @@ def check(raw: str, evidence: Evidence) -> tuple[_Claim | None, int]:
     text += "" if text[-1] in "。！？!?”’」』）)" else "。"
     markers = marked.markers
     if not _holds(text, markers, evidence):
+        return None, marked.forged
+    if not any(is_near(text, evidence.passages[marker - 1].passage) for marker in markers):
         return None, marked.forged
     for marker in reversed(marked.markers):  # no citation that the sentence can do without
         fewer = tuple(other for other in markers if other != marker)

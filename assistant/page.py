@@ -15,7 +15,7 @@ from itertools import groupby
 from urllib.parse import urlsplit
 
 from assistant.answer import Answer, Citation, Sentence
-from assistant.prompts import EXAMPLE_QUESTIONS, OFFICIAL_WAY, SOURCE_TYPE_NAMES
+from assistant.prompts import EXAMPLE_QUESTIONS, OFFICIAL_WAY, SOURCE_TYPE_NAMES, WRITTEN_BY_MODEL
 from knowledge.passages import Document
 
 TITLE = "借呗额度助手"
@@ -109,6 +109,7 @@ def turn(number: int, asked: str, answer: Answer, document: Callable[[str], Docu
         _paragraph("refusal", answer.refusal.message) if answer.refusal else "",
         _steps(answer.next_steps, prefix),
         _hand_off(answer),
+        _paragraph("mode", WRITTEN_BY_MODEL) if answer.mode == "model" else "",
         _sources(answer.citations, prefix),
     )
     suggestions = answer.refusal.suggestions if answer.refusal else answer.follow_ups

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -25,8 +25,8 @@ _INJECTION = re.compile(
     r"|把以下.{0,8}当成|当作?(?:是)?(?:最新)?官方公告|输出(?:你的)?(?:配置|密钥|环境变量|指令)|api.?key",
     re.IGNORECASE,
 )
-# Chosen on the development cases: three in five dangers reach it, one ordinary question in eighty.
-_SURE = 0.97
+# Chosen on the development cases: four in five dangers reach it, one ordinary question in a hundred.
+_SURE = 0.88
 _CLAUSE = re.compile(r"[^，。！？!?；;\n]*[，。！？!?；;\n]?")
 
 
@@ -36,7 +36,7 @@ class Risk:
 
     kind: str
     reply: str
-    documents: frozenset[str]
+    documents: frozenset[str] | None
     urgency: Urgency
     queue: str
 
@@ -63,7 +63,10 @@ def suspect(intents: Mapping[str, float]) -> Risk | None:
     """The risk that the intent head is sure of, where no rule matched; None where it is not sure."""
     kinds = {risk.kind: risk for risk, _ in _risks()}
     likely = {kind: intents.get(kind, 0.0) for kind in kinds}
-    return kinds[max(likely, key=lambda kind: likely[kind])] if sum(likely.values()) >= _SURE else None
+    if sum(likely.values()) < _SURE:
+        return None
+    # A suspicion warns; what is answered after the warning stays with retrieval.
+    return replace(kinds[max(likely, key=lambda kind: likely[kind])], documents=None)
 
 
 def without_instructions(question: str) -> str:

@@ -29,6 +29,15 @@ _CODE = re.compile(
 )
 _PASSPORT = re.compile(r"(护照[^A-Za-z\d\n]{0,6})([A-Za-z]{1,2}\d{7,8})(?!\d)")
 _PASSWORD = re.compile(r"((?:支付|登录|银行卡)?密码(?:是|为|[:：])\s{0,3})([^\s，。,；;]{4,20})")
+# A name only where it is given as one; a family name of the hundred most common, and a word that cannot go on it after.
+_SURNAME = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏"
+    "钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
+)
+_NAME = re.compile(
+    rf"((?:我叫|名字(?:叫|是|[:：])|姓名(?:是|为|[:：])?|户名(?:是|为|[:：])?) ?)([{_SURNAME}][\u4e00-\u9fff]{{1,2}}?)"
+    r"(?=[^\u4e00-\u9fff]|$|的|身份|证件|手机|电话|借呗|花呗|额度|银行|卡号|今年|能|还是|这个)"
+)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -58,6 +67,7 @@ def mask(text: str) -> Screened:
     text = _DIGITS.sub(lambda m: _hide_number(m, hide), text)
     text = _CODE.sub(lambda m: hide("验证码", m.group(1) or "", m.group(4) or ""), text)
     text = _PASSWORD.sub(lambda m: m.group() if m.group(2).startswith("［") else hide("密码", m.group(1)), text)
+    text = _NAME.sub(lambda m: hide("姓名", m.group(1)), text)
     return Screened(text, tuple(dict.fromkeys(found)))
 
 

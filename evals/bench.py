@@ -17,6 +17,7 @@ from evals.workbench import Workbench
 from knowledge.chinese_text import normalise
 from knowledge.dense_index import DenseIndex
 from knowledge.embedding import Vectors, load_embedder
+from knowledge.index import QUESTIONS
 from knowledge.keyword_index import KeywordIndex
 
 _QUERIES = 200
@@ -46,7 +47,7 @@ def bench(workbench: Workbench, *, show: bool = True) -> list[Timing]:
     assistant = workbench.assistant_over(workbench.retriever)
     return [
         _time("计算查询向量", embedder.embed_query, normal, show),
-        _time("向量检索", lambda text: index.dense.search(vectors[text], n), normal, show),
+        _time("向量检索", lambda text: index.dense.search(vectors[text], n, QUESTIONS), normal, show),
         _time("关键词检索", lambda text: index.keyword.search(text, n), normal, show),
         _time("检索全程", workbench.retriever.retrieve, questions, show),
         _time("回答全程", assistant.ask, questions, show),
@@ -73,7 +74,7 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
     shaken, so that word frequencies and neighbourhoods are like those of real text.
     """
     rng = np.random.default_rng(_SEED)
-    texts = [entry.text for entry in workbench.index.embedded]
+    texts = [entry.text for entry in workbench.index.entries]
     questions = [normalise(question) for question in questions_of(workbench, _SCALE_QUERIES)]
     asked = {question: workbench.embedder.embed_query(question) for question in questions}
     for size in _sizes(largest):
@@ -84,13 +85,12 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
             folder = Path(name)
             for part in ("dense", "keyword"):
                 (folder / part).mkdir()
-            ids = [str(number) for number in range(size)]
-            DenseIndex.build(folder / "dense", made, ids, made_texts)
+            DenseIndex.build(folder / "dense", made, {QUESTIONS: range(size)}, made_texts)
             KeywordIndex.build(folder / "keyword", made_texts)
             dense, keyword = DenseIndex(folder / "dense"), KeywordIndex.open(folder / "keyword", size)
 
             def search(question: str, dense: DenseIndex = dense, keyword: KeywordIndex = keyword) -> object:
-                return dense.search(asked[question], 150), keyword.search(question, 150)
+                return dense.search(asked[question], 150, QUESTIONS), keyword.search(question, 150)
 
             timing = _time(f"{size} 段", search, questions, show)
             dense.close()

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast, get_args
 from knowledge.passages import Document, Passage
 
 Family = Literal[
-    "answerable", "lookalike", "paraphrase", "followup", "unanswerable", "false_premise", "safety", "harmless", "noise"
+    "answerable", "lookalike", "paraphrase", "double", "followup", "unanswerable", "false_premise", "safety", "harmless", "noise"
 ]
 Part = Literal["dev", "test"]
 Expect = Literal["answer", "refuse", "safety", "clarify_ok"]
@@ -49,10 +49,14 @@ class CaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """An exact quote of a document; the passage that holds it answers the question."""
+    """An exact quote of a document; the passage that holds it answers the question.
+
+    `half` tells the two questions of one message apart: each wants one of its own quotes cited.
+    """
 
     document: str
     quote: str
+    half: int = 1
 
     def is_in(self, document: str, text: str) -> bool:
         """Whether a span of a document, however it was cut, holds the quote."""
@@ -199,10 +203,13 @@ def _history_problems(value: Mapping[str, Any]) -> Iterator[str]:
 def _gold_problems(value: Mapping[str, Any], documents: Mapping[str, Document]) -> Iterator[str]:
     gold = value.get("gold", [])
     if not isinstance(gold, list) or not all(
-        isinstance(item, dict) and item.keys() == {"document", "quote"} and all(isinstance(part, str) for part in item.values())
+        isinstance(item, dict)
+        and item.keys() - {"half"} == {"document", "quote"}
+        and all(isinstance(item[name], str) for name in ("document", "quote"))
+        and item.get("half", 1) in (1, 2)
         for item in gold
     ):
-        yield "gold 应当是列表，每项写 document 和 quote。"
+        yield "gold 应当是列表，每项写 document 和 quote；一句话里有两问时再写 half，1 或 2。"
         return
     if value.get("expect") == "answer" and not gold:
         yield "expect 为 answer 时要写 gold。"
@@ -272,7 +279,7 @@ def _case(value: Mapping[str, Any], place: str) -> Case:
         topic=value["topic"],
         place=place,
         history=tuple((turn["role"], turn["content"]) for turn in value.get("history", [])),
-        gold=tuple(Gold(item["document"], item["quote"]) for item in value.get("gold", [])),
+        gold=tuple(Gold(item["document"], item["quote"], item.get("half", 1)) for item in value.get("gold", [])),
         pair=value.get("pair"),
         must_not=tuple(value.get("must_not", [])),
         key_points=tuple(tuple(group) for group in value.get("key_points", [])),

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="assistant eval", description="评测。另有 assistant eval bench、real、calibrate、judge，各带 --help。"
+        prog="assistant eval", description="评测。另有 assistant eval bench、real、masking、fit、calibrate、judge，各带 --help。"
     )
     parser.add_argument("--suite", choices=["all", *FAMILIES, "rgb"], default="all", help="只跑一类题，或 RGB 四项")
     parser.add_argument("--part", choices=[*PARTS, "both"], default="both", help="开发部分、测试部分或两者")
@@ -290,19 +291,34 @@ def _fit_parser() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from evals.fitting import choose_thresholds, examples, fit, write
+    from evals.fitting import choose_support, choose_thresholds, examples, fit, write
 
     with closing(open_workbench(load_settings())) as bench:
         cases = load_cases(CASES_FOLDER, bench.index.documents)
         chosen = [case for case in cases if case.part == "dev" and not case.history and case.expect in ("answer", "refuse")]
         found, names = examples(bench.retriever, chosen)
         model = bench.embedder.identity
+        support = choose_support(bench.retriever)
     weights, bias = fit(found, names)
-    thresholds = choose_thresholds(found, names, weights, bias)
+    thresholds = replace(choose_thresholds(found, names, weights, bias), support=support)
     print(report.table(["信号", "权重"], [[name, f"{weight:.3f}"] for name, weight in weights.items()]))
     print(f"常数 {bias:.3f}，门槛 {thresholds}，{len(found)} 道开发题，模型 {model}")
     if options.write:
         write(weights, bias, thresholds, model)
+    return EXIT_OK
+
+
+def _masking_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="assistant eval masking", description="个人信息的遮盖：召回、精确，以及有没有漏出去。")
+    parser.add_argument("--samples", type=_positive, default=500, metavar="N", help="带个人信息的和不带的各几条")
+    return parser
+
+
+def _masking(options: argparse.Namespace) -> int:
+    from evals.masking import measure, render
+
+    with closing(open_workbench(load_settings())) as bench:
+        print(render(measure(bench.assistant_over(bench.retriever), options.samples)))
     return EXIT_OK
 
 
@@ -320,4 +336,5 @@ _COMMANDS: dict[str, _Command] = {
     "calibrate": (_judge_parser, _calibrate),
     "judge": (_judge_parser, _judge),
     "fit": (_fit_parser, _fit),
+    "masking": (_masking_parser, _masking),
 }

@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from evals.cases import Case, targets
+from knowledge.chinese_text import iter_sentences
 from knowledge.reranking import RANKING_FILE, Thresholds, WeightedSignals
 from knowledge.retriever import Retriever
 
@@ -114,7 +115,7 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
         candidates = [reranker.score(dict(zip(names, row, strict=True))) for row in example.signals]
         top = int(np.argmax(candidates))
         strange = example.signals[top][names.index("out_of_scope")]
-        best.append((candidates[top] * (1 - strange), bool(example.relevant.any()), bool(example.relevant[top])))
+        best.append((candidates[top] * (1 - strange) ** 2, bool(example.relevant.any()), bool(example.relevant[top])))
     scores = np.array([score for score, _, _ in best])
     answerable = np.array([flag for _, flag, _ in best])
     right = np.array([flag for _, _, flag in best])
@@ -129,6 +130,16 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
     answer = float(sure[0]) if sure else max(near, 0.5)
     related = float(np.median(scores[~answerable])) if (~answerable).any() else near / 2
     return Thresholds(answer=round(answer, 3), near=round(near, 3), related=round(min(related, near), 3))
+
+
+def choose_support(retriever: Retriever) -> float:
+    """The cosine with its own passage that 99 in 100 sentences of the corpus reach."""
+    cosines = [
+        retriever.nearness(passage.text[start:end], passage)
+        for passage in tqdm(retriever.index.passages, desc="support")
+        for start, end in iter_sentences(passage.text)
+    ]
+    return round(float(np.percentile(cosines, 1)), 3)
 
 
 def write(weights: dict[str, float], bias: float, thresholds: Thresholds, model: str, path: Path = RANKING_FILE) -> None:

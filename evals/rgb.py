@@ -171,7 +171,7 @@ def _with_lies(index: Index, lies: Sequence[_Lie], bench: Workbench) -> Index:
     for number, lie in enumerate(lies, start=len(index.passages)):
         questions.append(Entry(number, "question", lie.case.question))
         bodies.append(Entry(number, "body", f"{lie.passage.title} {lie.passage.heading}\n{lie.passage.text}"))
-    entries = (*index.embedded, *questions, *bodies, *index.entries[len(index.embedded) :])
+    entries = (*index.entries, *questions, *bodies)
     vectors = np.vstack([
         np.asarray(index.vectors),
         bench.embedder.embed_queries([normalise(entry.text) for entry in questions]),
@@ -183,7 +183,7 @@ def _with_lies(index: Index, lies: Sequence[_Lie], bench: Workbench) -> Index:
         passages=passages,
         entries=entries,
         vectors=vectors,
-        dense=ExactDense(vectors),
+        dense=ExactDense(vectors, entries),
         keyword=keyword_over([entry.text for entry in entries]),
         by_id=index.by_id | {lie.passage.id: lie.passage for lie in lies},
     )

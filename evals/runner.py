@@ -99,7 +99,7 @@ def run(
             outcome = _outcome(case, bot, recorder, exam, bench)
             if results is not None:
                 results.add(case, outcome)
-        scores.append(score(case, outcome, exam.labels[case.id].keys(), bench.phones))
+        scores.append(score(case, outcome, exam.labels[case.id], bench.phones))
     return scores
 
 
@@ -125,7 +125,7 @@ def score_export(exam: Exam, lines: Iterable[Mapping[str, Any]], bench: Workbenc
     """Judge another bot's answers; also the ids of the cases it left out."""
     outcomes = {outcome.case_id: outcome for outcome in (from_export(line, bench.texts) for line in lines)}
     answered = [case for case in exam.cases if case.id in outcomes]
-    scores = [score(case, outcomes[case.id], exam.labels[case.id].keys(), bench.phones) for case in answered]
+    scores = [score(case, outcomes[case.id], exam.labels[case.id], bench.phones) for case in answered]
     return scores, [case.id for case in exam.cases if case.id not in outcomes]
 
 

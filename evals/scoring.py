@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from evals import metrics
-from evals.cases import Case
+from evals.cases import Case, Gold
 from evals.metrics import Supports
 from evals.outcomes import Outcome
 from evals.text_checks import is_supported, promises, unknown_phones, without_markers
@@ -44,9 +44,13 @@ class Score:
 
 
 def score(
-    case: Case, outcome: Outcome, relevant: Collection[str], known_phones: Collection[str], supports: Supports = is_supported
+    case: Case,
+    outcome: Outcome,
+    relevant: Mapping[str, Sequence[Gold]],
+    known_phones: Collection[str],
+    supports: Supports = is_supported,
 ) -> Score:
-    """Judge one outcome; `relevant` names the targets of the case in `outcome.labels`."""
+    """Judge one outcome; `relevant` are the targets of the case by their name in `outcome.labels`, with the gold they hold."""
     if outcome.error is not None:
         return Score(case, outcome, (f"出错：{outcome.error}",), (), {})
     text = without_markers(scrub(outcome.text))
@@ -66,6 +70,7 @@ def score(
             optional["gold_first"] = float(
                 any(_is_gold(case, c.document, c.quote, c.passage, relevant) for c in outcome.citations[:1])
             )
+            optional["halves"] = _halves(case, outcome, relevant)
     elif case.expect == "answer":
         optional |= {"gold_cited": 0.0, "gold_first": 0.0}
     values |= {name: value for name, value in optional.items() if value is not None}
@@ -89,6 +94,13 @@ def _is_gold(case: Case, document: str, quote: str, passage: str, relevant: Coll
     )
 
 
+def _halves(case: Case, outcome: Outcome, relevant: Mapping[str, Sequence[Gold]]) -> float | None:
+    """Share of the questions in the question that a citation answers; None where there is only one."""
+    halves = {gold.half for gold in case.gold}
+    answered = {gold.half for citation in outcome.citations for gold in relevant.get(citation.passage, ())}
+    return len(answered) / len(halves) if len(halves) > 1 else None
+
+
 def _reasons(case: Case, outcome: Outcome, values: Mapping[str, float]) -> list[str]:
     reasons = []
     if outcome.status not in _RIGHT_STATUS[case.expect]:
@@ -98,6 +110,8 @@ def _reasons(case: Case, outcome: Outcome, values: Mapping[str, float]) -> list[
     if outcome.status in _ANSWERING:
         if case.expect in ("answer", "clarify_ok") and values.get("gold_cited") == 0.0:
             reasons.append("没有引用标准段落")
+        elif values.get("halves", 1.0) < 1.0:
+            reasons.append("只答了其中一问")
         if values.get("citation_recall", 1.0) < 1.0:
             reasons.append("有的句子没有引文支持")
     if values.get("key_points", 1.0) < 1.0 and outcome.status in _RIGHT_STATUS[case.expect]:

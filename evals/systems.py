@@ -17,7 +17,7 @@ from evals.workbench import RememberingEmbedder, Workbench
 from knowledge.chinese_text import normalise
 from knowledge.dense_index import DenseIndex
 from knowledge.embedding import Embedder, Vectors, load_embedder
-from knowledge.index import Index
+from knowledge.index import BODIES, QUESTIONS, Entry, Index
 from knowledge.indexing import ensure_index
 from knowledge.keyword_index import KeywordIndex
 from knowledge.passages import Document, Passage, RankedPassage
@@ -92,11 +92,10 @@ def dense_alone(name: str, passages: Sequence[Passage], embedder: Embedder, vect
     """Nearest passages by cosine, exact, and nothing else; `vectors` where the passages' are already known."""
     if vectors is None:
         vectors = embedder.embed_passages([normalise(_body(passage)) for passage in passages])
-    dense = ExactDense(vectors)
 
     def search(question: str) -> list[Hit]:
-        vector = embedder.embed_query(normalise(question))
-        return [_hit(passages[number], score) for number, score in dense.search(vector, _TOP)]
+        cosines = vectors @ embedder.embed_query(normalise(question))
+        return [_hit(passages[number], float(cosines[number])) for number in np.argsort(-cosines, kind="stable")[:_TOP]]
 
     return System(name, search)
 
@@ -141,8 +140,9 @@ class FusionRetriever(Retriever):
     def __init__(self, bench: Workbench) -> None:
         self._knowledge = bench.settings.knowledge.retrieval
         self._query_embedder = bench.embedder
-        self._owners = np.array([entry.passage for entry in bench.index.embedded])
-        self._all_vectors = np.asarray(bench.index.vectors)
+        rows = [(row, entry.passage) for row, entry in enumerate(bench.index.entries) if entry.passage is not None]
+        self._owners = np.array([passage for _, passage in rows])
+        self._all_vectors = np.asarray(bench.index.vectors)[[row for row, _ in rows]]
         super().__init__(bench.index, bench.embedder, bench.reranker, self._knowledge)
 
     def retrieve(self, query: str, documents: frozenset[str] | None = None) -> list[RankedPassage]:
@@ -150,8 +150,12 @@ class FusionRetriever(Retriever):
         text = normalise(query)
         vector = self._query_embedder.embed_query(text)
         n = self._knowledge.candidates * 5
-        dense, keyword = self.index.dense.search(vector, n), self.index.keyword.search(text, n)
-        rankings = [list(dict.fromkeys(self.index.entries[entry].passage for entry, _ in hits)) for hits in (dense, keyword)]
+        found = (
+            self.index.dense.search(vector, n, QUESTIONS),
+            self.index.dense.search(vector, n, BODIES),
+            self.index.keyword.search(text, n),
+        )
+        rankings = [self._passages_of(entry for entry, _ in hits) for hits in found]
         best = np.zeros(len(self.index.passages), dtype=np.float32)
         np.maximum.at(best, self._owners, self._all_vectors @ vector)
         fused = [
@@ -184,23 +188,25 @@ def without_questions(index: Index) -> Index:
         passages=tuple(replace(passage, asks=()) for passage in index.passages),
         entries=entries,
         vectors=vectors,
-        dense=ExactDense(vectors),
+        dense=ExactDense(vectors, entries),
         keyword=keyword_over([entry.text for entry in entries]),
     )
 
 
 class ExactDense(DenseIndex):
-    """Vectors in memory, searched exhaustively."""
+    """Vectors in memory, searched exhaustively; `entries` says which group each belongs to."""
 
-    def __init__(self, vectors: Vectors) -> None:
+    def __init__(self, vectors: Vectors, entries: Sequence[Entry]) -> None:
         self._vectors = vectors
+        self._rows = {group: [n for n, entry in enumerate(entries) if entry.group == group] for group in (QUESTIONS, BODIES)}
         self.size = len(vectors)
 
-    def search(self, vector: Vectors, n: int) -> list[tuple[int, float]]:
+    def search(self, vector: Vectors, n: int, group: str) -> list[tuple[int, float]]:
         """See `DenseIndex.search`."""
-        cosines = self._vectors @ vector
+        rows = self._rows[group]
+        cosines = self._vectors[rows] @ vector
         order = np.argsort(-cosines, kind="stable")[:n]
-        return [(int(row), float(cosines[row])) for row in order]
+        return [(rows[place], float(cosines[place])) for place in order]
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -208,9 +214,9 @@ class ExactDense(DenseIndex):
 
 class _NoDense(ExactDense):
     def __init__(self) -> None:
-        super().__init__(np.zeros((0, 0), dtype=np.float32))
+        super().__init__(np.zeros((0, 0), dtype=np.float32), ())
 
-    def search(self, vector: Vectors, n: int) -> list[tuple[int, float]]:
+    def search(self, vector: Vectors, n: int, group: str) -> list[tuple[int, float]]:
         return []
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +22,15 @@ from knowledge.errors import IndexProblem
 if TYPE_CHECKING:
     from chromadb.api.client import Client
 
-_COLLECTION = "entries"
 _BATCH = 5000  # Chroma takes at most 5461 records a call
 
 
 class DenseIndex:
-    """Entries ranked by the cosine of their vector with the query's."""
+    """Entries ranked by the cosine of their vector with the query's.
+
+    Entries lie in named groups that are searched apart: a short question is nearer to thousands of other
+    short questions than to the text that answers it.
+    """
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -40,40 +43,46 @@ class DenseIndex:
                 f"索引要在临时文件夹里打开，但写不进去（{error.strerror}）。请腾出磁盘空间，或设置 TMPDIR。"
             ) from None
         self._client = _client(copy)
-        self._collection = self._client.get_collection(_COLLECTION, embedding_function=None)
-        self.size = self._collection.count()
+        names = [collection.name for collection in self._client.list_collections()]
+        self._groups = {name: self._client.get_collection(name, embedding_function=None) for name in names}
+        self.size = sum(group.count() for group in self._groups.values())
 
     @staticmethod
     def build(
         folder: Path,
         vectors: Vectors,
-        passage_ids: Sequence[str],
+        groups: Mapping[str, Sequence[int]],
         texts: Sequence[str],
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write the index of `vectors` (n, dimension) into a new folder; entry numbers are positions."""
+        """Write the index of `vectors` (n, dimension) into a new folder; a group lists the entries that belong to it."""
         client = _client(folder)
-        # Wide beams: with a few thousand entries the search is exact in practice, and a rebuild gives the same order.
-        collection = client.create_collection(
-            _COLLECTION,
-            embedding_function=None,
-            configuration={"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}},
-        )
-        for start in range(0, len(vectors), _BATCH):
-            end = min(start + _BATCH, len(vectors))
-            collection.add(
-                ids=[str(number) for number in range(start, end)],
-                embeddings=vectors[start:end],
-                documents=list(texts[start:end]),
-                metadatas=[{"passage": id_} for id_ in passage_ids[start:end]],
+        done = 0
+        for name, numbers in groups.items():
+            # Wide beams: with a few thousand entries the search is exact in practice, and a rebuild gives the same order.
+            collection = client.create_collection(
+                name,
+                embedding_function=None,
+                configuration={"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}},
             )
-            if on_progress is not None:
-                on_progress(end)
+            for start in range(0, len(numbers), _BATCH):
+                batch = list(numbers[start : start + _BATCH])
+                collection.add(
+                    ids=[str(number) for number in batch],
+                    embeddings=vectors[batch],
+                    documents=[texts[number] for number in batch],
+                )
+                done += len(batch)
+                if on_progress is not None:
+                    on_progress(done)
         client.close()
 
-    def search(self, vector: Vectors, n: int) -> list[tuple[int, float]]:
-        """The `n` nearest (entry, cosine) pairs, best first; ties go to the lower entry."""
-        result = self._collection.query(query_embeddings=vector[np.newaxis], n_results=min(n, self.size), include=["distances"])
+    def search(self, vector: Vectors, n: int, group: str) -> list[tuple[int, float]]:
+        """The `n` nearest (entry, cosine) pairs of a group, best first; ties go to the lower entry."""
+        entries = self._groups.get(group)
+        if entries is None:
+            return []
+        result = entries.query(query_embeddings=vector[np.newaxis], n_results=min(n, entries.count()), include=["distances"])
         distances = (result["distances"] or [[]])[0]
         hits = [(int(id_), 1.0 - float(distance)) for id_, distance in zip(result["ids"][0], distances, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))

@@ -22,6 +22,10 @@ from knowledge.settings import EmbeddingSettings, shipped
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+# Read once, when onnxruntime is first imported, be it here or by chromadb: otherwise it reports to its makers
+# from a thread of its own, a while after start. Its own `disable_telemetry_events` comes too late for that.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 Vectors = npt.NDArray[np.float32]
 _BATCH = 32
 

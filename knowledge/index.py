@@ -31,33 +31,46 @@ from knowledge.passages import Document, Passage, Section, Source
 from knowledge.settings import KnowledgeSettings, shipped
 
 # Raised whenever the layout of the folder or the text of an entry changes.
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 # What the lexicon puts into an index; concepts, products and ranking only read queries.
-_INDEXED_LEXICON = ("words.txt", "typed_forms.tsv", "wordings/1.jsonl", "wordings/2.jsonl", "wordings/3.jsonl")
+_INDEXED_LEXICON = ("words.txt", "typed_forms.tsv", "wordings/*.jsonl")
 DENSE, KEYWORD, VECTORS = "dense", "keyword", "vectors.npy"
+# The two groups of entries: what people ask, and what the passages say.
+QUESTIONS, BODIES = "questions", "bodies"
 
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One indexed text of a passage: a question, its body, or a wording. `passage` is a position in `passages`.
+    """One indexed text. `passage` is a position in `passages`, None for a question that no passage answers.
 
-    Entries with a vector come first; wordings, which only the keyword index knows, follow.
+    `kind` is "question" (heading or way of asking), "wording" (as people type it) or "body" for the text of
+    a passage, and the kind of question for one that no passage answers: "out_of_scope", "scam" …
     """
 
-    passage: int
+    passage: int | None
     kind: str
     text: str
+
+    @property
+    def group(self) -> str:
+        """Which entries it is searched among."""
+        return BODIES if self.kind == "body" else QUESTIONS
+
+    @property
+    def owner(self) -> int | str:
+        """Whom a query near it speaks for."""
+        return self.kind if self.passage is None else self.passage
 
 
 @dataclass(frozen=True)
 class Index:
     """Everything the retriever needs, opened from one version folder.
 
-    `vectors` has shape (entries with a vector, dimension). `corrections` maps a claim id to the passages
-    that put it right.
+    `vectors` has shape (entries, dimension). `corrections` maps a claim id to the passages that put it
+    right. The keyword index knows the entries of passages, which come first, and not the others.
     """
 
     version: str
@@ -71,11 +84,6 @@ class Index:
     by_id: dict[str, Passage]
     problems: tuple[str, ...]
 
-    @property
-    def embedded(self) -> tuple[Entry, ...]:
-        """The entries that have a vector, in the order of `vectors`."""
-        return self.entries[: len(self.vectors)]
-
     def close(self) -> None:
         """Let go of the dense index' private copy."""
         self.dense.close()
@@ -84,8 +92,9 @@ class Index:
 def version_of(settings: KnowledgeSettings, model_identity: str) -> str:
     """The version the present corpus, chunker and model would have: 16 hexadecimal digits."""
     digest = hashlib.sha256(f"{FORMAT}|{CHUNKER_VERSION}|{settings.chunking}|{model_identity}".encode())
-    for name in _INDEXED_LEXICON:
-        digest.update((shipped("lexicon") / name).read_bytes())
+    lexicon = [path for pattern in _INDEXED_LEXICON for path in sorted(shipped("lexicon").glob(pattern))]
+    for path in [*lexicon, *([settings.other_questions] if settings.other_questions else [])]:
+        digest.update(path.read_bytes())
     for folder, path in corpus_files(settings.corpus):
         digest.update(path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape") + b"\0")
         try:
@@ -138,7 +147,7 @@ def open_index(folder: Path) -> Index:
         passages = tuple(_tupled(Passage, value) for value in _read(folder / "passages.json"))
         entries = tuple(Entry(*value) for value in _read(folder / "entries.json"))
         vectors: Vectors = np.load(folder / VECTORS, mmap_mode="r")
-        keyword = KeywordIndex.open(folder / KEYWORD, len(entries))
+        keyword = KeywordIndex.open(folder / KEYWORD, sum(entry.passage is not None for entry in entries))
         dense = DenseIndex(folder / DENSE)
     except IndexProblem:
         raise

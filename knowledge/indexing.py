@@ -6,14 +6,13 @@ process (a broken native index can take its process down), sealed, and only then
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +26,12 @@ from knowledge.documents import load_corpus
 from knowledge.embedding import Embedder, Vectors
 from knowledge.errors import IndexBusy, IndexDamaged, IndexProblem, KnowledgeError
 from knowledge.index import (
+    BODIES,
     DENSE,
     FORMAT,
     KEYWORD,
     MANIFEST,
+    QUESTIONS,
     VECTORS,
     Entry,
     Index,
@@ -45,6 +46,7 @@ from knowledge.index import (
 from knowledge.keyword_index import KeywordIndex
 from knowledge.passages import Passage
 from knowledge.settings import KnowledgeSettings
+from knowledge.shipped_vectors import key_of, load_shipped_vectors
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, how much is done, and how much there is."""
@@ -110,7 +112,7 @@ def build_index(
 ) -> BuildReport:
     """Make the index of the present corpus current; raises IndexBusy, IndexProblem, KnowledgeError.
 
-    `rebuild` forgets the vectors of the index in use and embeds every document again.
+    `rebuild` forgets the vectors of the index in use.
     """
     index_dir = settings.index_dir
     try:
@@ -140,26 +142,26 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
     passages = [passage for document in corpus.documents for passage in cut(document, settings.chunking)]
     if not passages:
         raise KnowledgeError("知识库里没有一篇能用的文档。" + "".join(f"\n{problem}" for problem in corpus.problems))
-    embedded_entries = [entry for number, passage in enumerate(passages) for entry in _entries(number, passage)]
-    wordings = [Entry(number, "wording", words) for number, passage in enumerate(passages) for words in passage.wordings]
-    entries = embedded_entries + wordings
-    known = {} if rebuild else _known_vectors(settings.index_dir, embedder.identity)
+    entries = entries_of(passages) + other_questions(settings.other_questions)
+    known = load_shipped_vectors(embedder.identity)
+    if not rebuild:
+        known |= _known_vectors(settings.index_dir, embedder.identity)
 
     work = settings.index_dir / "building"
     shutil.rmtree(work, ignore_errors=True)  # what a killed build left behind; we hold the lock
     work.mkdir()
     try:
-        vectors, embedded = _embed(embedded_entries, embedder, known, progress)
+        vectors, embedded = _embed(entries, embedder, known, progress)
         np.save(work / VECTORS, vectors)
         write_values(work, corpus.documents, passages, entries)
         DenseIndex.build(
             work / DENSE,
             vectors,
-            [passages[entry.passage].id for entry in embedded_entries],
-            [entry.text for entry in embedded_entries],
-            lambda done: progress("向量索引", done, len(embedded_entries)),
+            {group: [n for n, entry in enumerate(entries) if entry.group == group] for group in (QUESTIONS, BODIES)},
+            [entry.text for entry in entries],
+            lambda done: progress("向量索引", done, len(entries)),
         )
-        KeywordIndex.build(work / KEYWORD, [normalise(entry.text) for entry in entries])
+        KeywordIndex.build(work / KEYWORD, [normalise(entry.text) for entry in entries if entry.passage is not None])
         progress("自检", 0, 1)
         _verify_in_child(work)
         progress("自检", 1, 1)
@@ -184,41 +186,63 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
     _switch(settings.index_dir, version)
     _forget_old_versions(settings.index_dir, version)
     return BuildReport(
-        version, len(corpus.documents), len(passages), embedded, len(embedded_entries) - embedded,
+        version, len(corpus.documents), len(passages), embedded, len(entries) - embedded,
         time.monotonic() - started, tuple(map(str, corpus.problems)), fresh=True,
     )  # fmt: skip
 
 
-def _entries(number: int, passage: Passage) -> Iterable[Entry]:
-    if passage.headings:
-        for question in dict.fromkeys(passage.questions):
-            yield Entry(number, "question", question)
-    yield Entry(number, "body", f"{passage.title} {passage.heading}\n{passage.text}")
+def entries_of(passages: Sequence[Passage]) -> list[Entry]:
+    """What is indexed of each passage: every way of asking for it, and its text."""
+    entries = []
+    for number, passage in enumerate(passages):
+        if passage.headings:
+            entries += [Entry(number, "question", question) for question in dict.fromkeys(passage.questions)]
+            entries += [Entry(number, "wording", wording) for wording in passage.wordings]
+        entries.append(Entry(number, "body", f"{passage.title} {passage.heading}\n{passage.text}"))
+    return entries
 
 
-def _embed(entries: Sequence[Entry], embedder: Embedder, known: dict[str, Vectors], progress: Progress) -> tuple[Vectors, int]:
+def other_questions(path: Path | None) -> list[Entry]:
+    """Questions that no passage answers, one "kind, tab, text" a line; raises KnowledgeError naming a line that is not."""
+    if path is None:
+        return []
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    for number, line in enumerate(lines, start=1):
+        if len(line) != 2 or not all(line):
+            raise KnowledgeError(f"{path.name} 第 {number} 行应当是两列，类别和问题，用制表符分开。")
+    return [Entry(None, kind, text) for kind, text in lines]
+
+
+def embedded_text(entry: Entry) -> str:
+    """What the model is given of an entry."""
+    return normalise(entry.text)[:_EMBEDDED_CHARS]
+
+
+def _embed(
+    entries: Sequence[Entry], embedder: Embedder, known: Mapping[bytes, Vectors], progress: Progress
+) -> tuple[Vectors, int]:
     """Vectors of shape (len(entries), dimension), and how many of them were not known before."""
     vectors = np.zeros((len(entries), embedder.dimension), dtype=np.float32)
-    missing: dict[str, list[int]] = {"question": [], "body": []}
+    missing: dict[str, list[int]] = {QUESTIONS: [], BODIES: []}
     for number, entry in enumerate(entries):
-        vector = known.get(_key(entry))
+        vector = known.get(key_of(entry.group, embedded_text(entry)))
         if vector is None:
-            missing[entry.kind].append(number)
+            missing[entry.group].append(number)
         else:
             vectors[number] = vector
     total = sum(map(len, missing.values()))
     done = 0
-    for kind, embed in (("question", embedder.embed_queries), ("body", embedder.embed_passages)):
-        numbers = missing[kind]
+    for group, embed in ((QUESTIONS, embedder.embed_queries), (BODIES, embedder.embed_passages)):
+        numbers = missing[group]
         if numbers:
             offset = done
-            texts = [normalise(entries[number].text)[:_EMBEDDED_CHARS] for number in numbers]
+            texts = [embedded_text(entries[number]) for number in numbers]
             vectors[numbers] = embed(texts, lambda n, offset=offset: progress("计算向量", offset + n, total))  # type: ignore[misc]
             done += len(numbers)
     return vectors, total
 
 
-def _known_vectors(index_dir: Path, model_identity: str) -> dict[str, Vectors]:
+def _known_vectors(index_dir: Path, model_identity: str) -> dict[bytes, Vectors]:
     """Vectors of the index in use by the text they belong to; empty when the model is another one."""
     version = current_version(index_dir)
     if version is None:
@@ -232,11 +256,7 @@ def _known_vectors(index_dir: Path, model_identity: str) -> dict[str, Vectors]:
         vectors = np.load(folder / VECTORS)
     except (IndexDamaged, OSError, ValueError, KeyError, TypeError):
         return {}
-    return {_key(entry): vector for entry, vector in zip(entries, vectors, strict=False)}
-
-
-def _key(entry: Entry) -> str:
-    return hashlib.sha256(f"{entry.kind}\0{entry.text}".encode()).hexdigest()
+    return {key_of(entry.group, embedded_text(entry)): vector for entry, vector in zip(entries, vectors, strict=True)}
 
 
 def _is_whole(folder: Path) -> bool:
@@ -278,16 +298,16 @@ def verify(folder: str) -> None:
     entries = [Entry(*value) for value in json.loads((path / "entries.json").read_text(encoding="utf-8"))]
     vectors = np.load(path / VECTORS)
     dense = DenseIndex(path / DENSE)
-    keyword = KeywordIndex.open(path / KEYWORD, len(entries))
+    keyword = KeywordIndex.open(path / KEYWORD, sum(entry.passage is not None for entry in entries))
     if dense.size != len(vectors):
         raise SystemExit(f"向量索引有 {dense.size} 条，应有 {len(vectors)} 条")
     for number in range(0, len(vectors), max(1, len(vectors) // _SELF_QUERIES)):
-        hits = dense.search(vectors[number], 10)
+        hits = dense.search(vectors[number], 10, entries[number].group)
         # Another entry may carry the very same text; then its vector is as near.
         if not hits or hits[0][1] < 0.999 or all(abs(float(vectors[n] @ vectors[number]) - 1) > 1e-3 for n, _ in hits[:1]):
             raise SystemExit(f"第 {number} 条按向量找不到自己")
         words = keyword.search(normalise(entries[number].text), 20)
-        if all(entries[n].passage != entries[number].passage for n, _ in words):
+        if entries[number].passage is not None and all(entries[n].passage != entries[number].passage for n, _ in words):
             raise SystemExit(f"第 {number} 条按词找不到自己")
     dense.close()
 

@@ -1,14 +1,19 @@
-"""The online line: query → candidates of both indexes → fusion by rank → signals → ranked passages."""
+"""The online line: query → nearest known questions and their vote → candidates → signals → ranked passages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+import numpy as np
+
+from knowledge.chinese_text import normalise
 from knowledge.embedding import Embedder, Vectors
-from knowledge.index import Index
+from knowledge.index import BODIES, QUESTIONS, Index
 from knowledge.intents import load_intent_head
+from knowledge.neighbours import Vote, vote
 from knowledge.passages import Passage, RankedPassage
 from knowledge.reranking import Reranker
 from knowledge.settings import RetrievalSettings
@@ -30,8 +35,29 @@ from knowledge.signals import (
 _TRUST = {"law": 1.0, "regulator": 0.9, "official": 0.8, "guidance": 0.6, "news": 0.5, "user_article": -6.0}
 # What it is worth in a conversation that a passage belongs to the document in hand; measured on development follow-ups.
 _HOME_BONUS = 0.2
-# Entries asked for from each index per wanted passage: a passage owns about five of them.
-_ENTRIES_PER_PASSAGE = 5
+_DANGERS = frozenset({"scam", "illicit", "crisis"})
+# Known questions looked at for a query: enough for the vote and for a dozen passages.
+_NEAREST_QUESTIONS = 160
+# Of a passage's ways of asking, those compared with the query word by word: the nearest say it all.
+_COMPARED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    """A query's vector, the known questions nearest to it as (entry, cosine), what they vote for, and its intents.
+
+    `strange`: how likely no passage answers it, by the vote and by the intent head together.
+    """
+
+    vector: Vectors
+    questions: tuple[tuple[int, float], ...]
+    vote: Vote
+    intents: dict[str, float]
+
+    @property
+    def strange(self) -> float:
+        found = self.vote.kinds.get("out_of_scope", 0.0)
+        return (found + self.intents["out_of_scope"]) / 2 if self.intents else found
 
 
 class Retriever:
@@ -50,11 +76,13 @@ class Retriever:
         self.embedder = embedder
         self.reranker = reranker
         self.settings = settings
-        self._rows = _rows_by_passage(index)
-        self._readings = lru_cache(maxsize=8192)(self._read_passage)
-        # The same question is embedded for its intent and for its passages.
-        self._vector = lru_cache(maxsize=256)(embedder.embed_query)
         self._head = load_intent_head(embedder.identity)
+        self._rows = _rows_by_passage(index)
+        self._numbers = {passage.id: number for number, passage in enumerate(index.passages)}
+        self._readings = lru_cache(maxsize=32768)(read)
+        self._words = lru_cache(maxsize=8192)(self._words_of)
+        # The same question is looked up for its intent and for its passages.
+        self._nearest = lru_cache(maxsize=256)(self._find_nearest)
 
     def retrieve(self, query: str, documents: frozenset[str] | None = None) -> list[RankedPassage]:
         """Ranked passages, best first; empty for a query without a single word.
@@ -64,10 +92,9 @@ class Retriever:
         reading = read(query)
         if not reading.words:
             return []
-        vector = self._vector(reading.text)
-        strange = self.intents(query).get("out_of_scope", 0.0)
-        candidates = self._candidates(reading, vector) if documents is None else self._passages_in(documents)
-        scored = [self._score(reading, vector, number, strange) for number in candidates]
+        nearest = self._nearest(reading.text)
+        candidates = self._candidates(reading, nearest) if documents is None else self._passages_in(documents)
+        scored = [self._score(reading, nearest, number) for number in candidates]
         scored.sort(key=lambda item: (-item[0], item[1].id))
         return [
             RankedPassage(passage, rank, score, tuple(signals.items()))
@@ -77,59 +104,81 @@ class Retriever:
     def intents(self, query: str) -> dict[str, float]:
         """What the question seems to be: covered, out_of_scope, scam, illicit or crisis, with probabilities.
 
-        Empty for a model that no intent head was fitted on.
+        The nearer it is to questions that only look alarming, the less a danger is believed. Empty for a model
+        that no intent head was fitted on.
         """
-        return self._head.read(self._vector(read(query).text)) if self._head is not None else {}
+        nearest = self._nearest(read(query).text)
+        believed = 1.0 - nearest.vote.kinds.get("harmless", 0.0)
+        return {kind: share * believed if kind in _DANGERS else share for kind, share in nearest.intents.items()}
 
-    def _candidates(self, query: Reading, vector: Vectors) -> list[int]:
+    def nearness(self, text: str, passage: Passage) -> float:
+        """Cosine of a text, read as one that might stand in a passage, with what the passage says."""
+        row = self._rows[self._numbers[passage.id]][1]
+        return float(self.embedder.embed_passages([normalise(text)])[0] @ self.index.vectors[row])
+
+    def _find_nearest(self, text: str) -> _Nearest:
+        vector = self.embedder.embed_query(text)
+        questions = self.index.dense.search(vector, _NEAREST_QUESTIONS, QUESTIONS)
+        entries = self.index.entries
+        return _Nearest(
+            vector,
+            tuple(questions),
+            vote((entries[entry].owner, cosine) for entry, cosine in questions),
+            self._head.read(text, vector) if self._head is not None else {},
+        )
+
+    def _candidates(self, query: Reading, nearest: _Nearest) -> list[int]:
         n = self.settings.candidates
-        dense = self.index.dense.search(vector, n * _ENTRIES_PER_PASSAGE)
-        keyword = self.index.keyword.search(query.text, n * _ENTRIES_PER_PASSAGE)
-        rankings = [self._passages_of(entry for entry, _ in hits) for hits in (dense, keyword)]
+        bodies = self.index.dense.search(nearest.vector, n, BODIES)
+        keyword = self.index.keyword.search(query.text, n * 5)
+        rankings = [self._passages_of(entry for entry, _ in hits) for hits in (nearest.questions, bodies, keyword)]
         return reciprocal_rank_fusion(rankings)[:n]
 
     def _passages_in(self, documents: frozenset[str]) -> list[int]:
         return [number for number, passage in enumerate(self.index.passages) if passage.document_id in documents]
 
     def _passages_of(self, entries: Iterable[int]) -> list[int]:
-        return list(dict.fromkeys(self.index.entries[entry].passage for entry in entries))
+        owners = (self.index.entries[entry].passage for entry in entries)
+        return list(dict.fromkeys(owner for owner in owners if owner is not None))
 
-    def _score(self, query: Reading, vector: Vectors, number: int, strange: float) -> tuple[float, Passage, dict[str, float]]:
+    def _score(self, query: Reading, nearest: _Nearest, number: int) -> tuple[float, Passage, dict[str, float]]:
         passage = self.index.passages[number]
-        questions, words = self._readings(number)
-        question_rows, body_row = self._rows[number]
+        rows, body_row = self._rows[number]
+        cosines = self.index.vectors[rows] @ nearest.vector
+        asked = [self._readings(self.index.entries[rows[place]].text) for place in np.argsort(-cosines)[:_COMPARED]]
+        heading = self._readings(passage.heading)
         weight = self.index.keyword.weight
+        strange = nearest.strange
         signals = {
-            "question_cosine": max((float(self.index.vectors[row] @ vector) for row in question_rows), default=0.0),
-            "body_cosine": float(self.index.vectors[body_row] @ vector),
-            "question_overlap": max((overlap(query, question, weight) for question in questions), default=0.0),
-            "coverage": coverage(query, words, weight),
-            "agreement": max((agreement(query, question) for question in questions), default=0.0),
-            "same_way": max((same_way(query, question) for question in questions), default=0.0),
-            "letters": max((letters(query, question) for question in questions), default=0.0),
-            "missing": missing(query, questions),
-            "extra": extra(query, questions[0]) if questions else 0.0,
-            "opposition": opposition(query, questions),
-            "stray_product": stray_product(query, questions[0]) if questions else 0.0,
+            "votes": nearest.vote.passages.get(number, 0.0),
+            "question_cosine": float(cosines.max(initial=0.0)),
+            "body_cosine": float(self.index.vectors[body_row] @ nearest.vector),
+            "question_overlap": max((overlap(query, question, weight) for question in asked), default=0.0),
+            "coverage": coverage(query, self._words(number), weight),
+            "agreement": max((agreement(query, question) for question in asked), default=0.0),
+            "same_way": max((same_way(query, question) for question in asked), default=0.0),
+            "letters": max((letters(query, question) for question in asked), default=0.0),
+            "missing": missing(query, asked),
+            "extra": extra(query, heading) if asked else 0.0,
+            "opposition": opposition(query, asked),
+            "stray_product": stray_product(query, heading) if asked else 0.0,
             "trust": _TRUST[passage.source_type],
             "stale": float(is_stale(passage, self.today())),
             "unknown": self._unknown(query),
             "out_of_scope": strange,
         }
         # However near a passage is, it answers nothing for a question that belongs elsewhere.
-        score = self.reranker.score(signals) * (1.0 - strange)
+        score = self.reranker.score(signals) * (1.0 - strange) ** 2
         return score, passage, {name: round(value, 4) for name, value in signals.items()}
 
     def _unknown(self, query: Reading) -> float:
         """Share of the query's words that the whole corpus never uses."""
         return sum(not self.index.keyword.knows(word) for word in query.words) / len(query.words)
 
-    def _read_passage(self, number: int) -> tuple[tuple[Reading, ...], frozenset[str]]:
+    def _words_of(self, number: int) -> frozenset[str]:
+        """Every word of the passage and of its ways of asking."""
         passage = self.index.passages[number]
-        asked = (*passage.questions, *passage.wordings)
-        questions = tuple(read(question) for question in asked) if passage.headings else ()
-        words = read(f"{passage.title}\n{passage.text}").words
-        return questions, words.union(*(question.words for question in questions))
+        return read("\n".join([passage.title, *passage.questions, *passage.wordings, passage.text])).words
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], *, k: int = 60) -> list[int]:
@@ -174,8 +223,11 @@ def is_stale(passage: Passage, today: date) -> bool:
 
 
 def _rows_by_passage(index: Index) -> Mapping[int, tuple[list[int], int]]:
-    rows: dict[int, tuple[list[int], int]] = {}
-    for row, entry in enumerate(index.embedded):
-        questions, body = rows.get(entry.passage, ([], 0))
-        rows[entry.passage] = ([*questions, row], body) if entry.kind == "question" else (questions, row)
-    return rows
+    questions: dict[int, list[int]] = {number: [] for number in range(len(index.passages))}
+    bodies: dict[int, int] = {}
+    for row, entry in enumerate(index.entries):
+        if entry.passage is not None and entry.group == BODIES:
+            bodies[entry.passage] = row
+        elif entry.passage is not None:
+            questions[entry.passage].append(row)
+    return {number: (rows, bodies[number]) for number, rows in questions.items()}

@@ -31,7 +31,7 @@ class ChunkingSettings:
 class RetrievalSettings:
     """`candidates`: passages taken from each index before fusion; `passages`: returned after ranking."""
 
-    candidates: int = 30
+    candidates: int = 20
     passages: int = 8
 
 
@@ -41,6 +41,7 @@ class KnowledgeSettings:
 
     index_dir: Path
     corpus: tuple[Path, ...] = field(default_factory=lambda: (shipped("corpus"),))
+    other_questions: Path | None = field(default_factory=lambda: shipped("lexicon") / "other_questions.tsv")
     embedding: EmbeddingSettings = EmbeddingSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     retrieval: RetrievalSettings = RetrievalSettings()

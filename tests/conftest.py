@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from knowledge.embedding import Vectors
 from knowledge.reranking import WeightedSignals
 from knowledge.settings import KnowledgeSettings
+
+# HYPOTHESIS_PROFILE=thorough, as `make thorough` sets it; a hundred texts a property otherwise.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 SMALL_CORPUS = Path(__file__).parent / "data" / "corpus"
 
@@ -56,8 +63,6 @@ class CharacterEmbedder:
 @pytest.fixture(autouse=True)
 def private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test can touch the index, the settings or the environment of whoever runs it."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("JIEBEI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -79,4 +84,4 @@ def corpus(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, corpus: Path) -> KnowledgeSettings:
-    return KnowledgeSettings(index_dir=tmp_path / "index", corpus=(corpus,))
+    return KnowledgeSettings(index_dir=tmp_path / "index", corpus=(corpus,), other_questions=None)

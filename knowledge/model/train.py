@@ -9,6 +9,8 @@ typed question must lie nearer to another way of asking the same thing, and to t
 answers it, than to those of every other passage in the batch. The batch is not left to chance: each
 question brings along the passage that the present model most likes to confuse its own with, so that
 提额 and 降额 meet in every epoch. Positives that share a passage are masked, never pushed apart.
+Questions that no passage answers stand in every batch as well, as something to keep away from, and
+some questions are misspelled on the way in, as people misspell them.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +27,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from pypinyin import lazy_pinyin
 from sentence_transformers import SentenceTransformer
 from tqdm import tqdm
 
-from knowledge.chinese_text import normalise
+from knowledge.chinese_text import normalise, segment
 from knowledge.chunking import cut
 from knowledge.documents import load_corpus
+from knowledge.indexing import other_questions
 from knowledge.settings import ChunkingSettings, shipped
+
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,10 @@ class TrainingSettings:
     body_chars: int = 64
     # Ranks from which a confusable passage is drawn; the very first may be a fair second answer.
     confusable_ranks: tuple[int, int] = (1, 8)
+    # Questions out of scope in each batch.
+    strangers: int = 16
+    # Share of the questions that are misspelled.
+    misspelled: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,14 @@ class Item:
     id: str
     questions: tuple[str, ...]
     body: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt from: the passages with their questions, and questions that none of them answers."""
+
+    items: list[Item]
+    strangers: list[str]
 
 
 def load_items() -> list[Item]:
@@ -89,7 +109,12 @@ def main() -> None:
         str(options.base), device="cpu", model_kwargs={"add_pooling_layer": False, "dtype": torch.float32}
     )
     print(f"{len(items)} passages, {sum(len(item.questions) for item in items)} questions")
-    train(model, items, settings, options.output, options.steps)
+    strangers = [
+        normalise(entry.text)
+        for entry in other_questions(shipped("lexicon") / "other_questions.tsv")
+        if entry.kind == "out_of_scope"
+    ]
+    train(model, Lesson(items, strangers), settings, options.output, options.steps)
     record = {**settings.__dict__, "passages": len(items), "questions": sum(len(item.questions) for item in items)}
     (options.output / "training.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
@@ -102,13 +127,17 @@ def seed_everything(seed: int) -> None:
 
 
 def train(
-    model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings, output: Path, max_steps: int = 0
+    model: SentenceTransformer,
+    lesson: Lesson,
+    settings: TrainingSettings,
+    output: Path,
+    max_steps: int = 0,
 ) -> None:
     """Optimise `model` in place and save it after every epoch."""
     # The word table stays as it is: words outside the training data must keep their place.
     body: Any = model[0].auto_model
     body.embeddings.word_embeddings.requires_grad_(False)
-    pairs = [(number, question) for number, item in enumerate(items) for question in item.questions]
+    pairs = [(number, question) for number, item in enumerate(lesson.items) for question in item.questions]
     total = settings.epochs * len(pairs) // settings.batch
     optimiser = torch.optim.AdamW(
         [weight for weight in model.parameters() if weight.requires_grad], lr=settings.learning_rate, weight_decay=0.01
@@ -117,12 +146,15 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warmup, max(0.0, (total - step) / max(1, total - warmup)))
     )
+    misspell = Misspeller(pairs)
     bar = tqdm(total=total, desc="training")
     step = 0
     for _ in range(settings.epochs):
-        confusable = mine_confusable(model, items, settings)
+        confusable = mine_confusable(model, lesson.items, settings)
         for batch in iter_batches(pairs, settings.batch):
-            loss = batch_loss(model, batch, items, confusable, settings, with_bodies=step % settings.body_every == 0)
+            typed = [(number, misspell(text) if random.random() < settings.misspelled else text) for number, text in batch]
+            with_bodies = step % settings.body_every == 0
+            loss = batch_loss(model, typed, lesson, confusable, settings, with_bodies=with_bodies)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
@@ -137,6 +169,46 @@ def train(
         if max_steps and step >= max_steps:
             break
     bar.close()
+
+
+class Misspeller:
+    """Questions as hurried thumbs type them: a character lost, doubled, swapped or replaced by one that sounds the same."""
+
+    def __init__(self, pairs: Sequence[tuple[int, str]]) -> None:
+        characters = sorted({character for _, text in pairs for character in text if _HAN.match(character)})
+        self._sound = dict(zip(characters, lazy_pinyin(characters), strict=True))
+        self._alike: dict[str, list[str]] = defaultdict(list)
+        for character, sound in self._sound.items():
+            self._alike[sound].append(character)
+
+    def __call__(self, text: str) -> str:
+        """The text with one or two slips, or with a word in pinyin, or with a blank inside."""
+        way = random.random()
+        if way < 0.15:
+            word = random.choice(segment(text) or [text])
+            return text.replace(word, " ".join(lazy_pinyin(word)), 1)
+        if way < 0.25:
+            place = random.randrange(len(text))
+            return f"{text[:place]} {text[place:]}"
+        for _ in range(random.choice((1, 1, 2))):
+            text = self._slip(text)
+        return text
+
+    def _slip(self, text: str) -> str:
+        if len(text) < 4:
+            return text
+        place = random.randrange(len(text) - 1)
+        one, other = text[place], text[place + 1]
+        slip = random.choice(("lose", "double", "swap", "sound", "sound"))
+        if slip == "lose":
+            middle = other
+        elif slip == "double":
+            middle = one + one + other
+        elif slip == "swap":
+            middle = other + one
+        else:
+            middle = random.choice(self._alike.get(self._sound.get(one, ""), [one])) + other
+        return text[:place] + middle + text[place + 2 :]
 
 
 def iter_batches(pairs: Sequence[tuple[int, str]], size: int) -> Iterator[list[tuple[int, str]]]:
@@ -175,7 +247,7 @@ def mine_confusable(model: SentenceTransformer, items: Sequence[Item], settings:
 def batch_loss(
     model: SentenceTransformer,
     batch: Sequence[tuple[int, str]],
-    items: Sequence[Item],
+    lesson: Lesson,
     confusable: Sequence[Sequence[int]],
     settings: TrainingSettings,
     *,
@@ -183,6 +255,7 @@ def batch_loss(
 ) -> torch.Tensor:
     """InfoNCE of typed questions against ways of asking, and at times against bodies."""
     model.train()
+    items = lesson.items
     owners = [number for number, _ in batch]
     rivals = [random.choice(confusable[number]) for number in owners]
     columns = owners + rivals
@@ -191,7 +264,9 @@ def batch_loss(
         random.choice([other for other in items[number].questions if other != question] or [question])
         for number, question in batch
     ] + [random.choice(items[rival].questions) for rival in rivals]
-    loss = info_nce(anchors, embed(model, asked, "query"), owners, columns, settings.temperature)
+    strangers = random.sample(lesson.strangers, settings.strangers)
+    candidates = embed(model, [*asked, *strangers], "query")
+    loss = info_nce(anchors, candidates, owners, columns + [-1] * len(strangers), settings.temperature)
     if with_bodies:
         bodies = embed(
             model, [items[number].body[: settings.body_chars] for number in columns[: len(owners) * 3 // 2]], "document"

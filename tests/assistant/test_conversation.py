@@ -34,7 +34,10 @@ def test_history_from_outside_is_capped_and_other_roles_are_dropped() -> None:
 
 
 def test_two_questions_in_one_are_told_apart() -> None:
-    assert parts_of("借呗怎么提额？利息多少？") == ("借呗怎么提额", "借呗利息多少")
+    assert parts_of("借呗怎么提额？利息多少？") == ("借呗怎么提额", "利息多少")
+    assert parts_of("逾期一天上征信吗 罚息怎么算") == ("逾期一天上征信吗", "罚息怎么算")
+    assert parts_of("提前还款有手续费吗会不会降额") == ("提前还款有手续费吗", "会不会降额")
+    assert parts_of("还清了额度没了，为什么") == ("还清了额度没了，为什么",)
     assert parts_of("借呗额度为什么没有了") == ("借呗额度为什么没有了",)
 
 

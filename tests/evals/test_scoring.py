@@ -25,7 +25,7 @@ RIGHT = Outcome(
 
 
 def judged(case: Case = CASE, outcome: Outcome = RIGHT) -> Score:
-    return score(case, outcome, {"zero#back"} if case.gold else set(), {"95188"})
+    return score(case, outcome, {"zero#back": case.gold} if case.gold else {}, {"95188"})
 
 
 def test_a_right_answer_passes_and_is_measured() -> None:
@@ -52,6 +52,15 @@ def test_a_right_answer_passes_and_is_measured() -> None:
 def test_a_wrong_answer_says_why(outcome: Outcome, reason: str) -> None:
     found = judged(outcome=outcome)
     assert not found.passed and reason in found.reasons
+
+
+def test_two_questions_want_two_answers() -> None:
+    case = replace(CASE, gold=(GOLD, Gold("raise", "提额要看页面", half=2)))
+    relevant = {"zero#back": (case.gold[0],), "raise#how": (case.gold[1],)}
+    one = score(case, RIGHT, relevant, set())
+    assert one.reasons == ("只答了其中一问",) and one.values["halves"] == 0.5
+    both = replace(RIGHT, citations=(*RIGHT.citations, Cited(2, "raise#how", "raise", "提额要看页面。")))
+    assert score(case, both, relevant, set()).passed
 
 
 @pytest.mark.parametrize(

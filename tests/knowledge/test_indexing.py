@@ -183,7 +183,7 @@ def test_a_read_only_index_serves(settings: KnowledgeSettings, embedder: Charact
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     index = open_index(folder)
-    assert index.dense.search(index.vectors[0], 1)[0][1] == pytest.approx(1, abs=1e-3)
+    assert index.dense.search(index.vectors[0], 1, "questions")[0][1] == pytest.approx(1, abs=1e-3)
     index.close()
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
