@@ -22,7 +22,7 @@ _YES_OR_NO = re.compile(
 # Said to somebody who asked how or why, such an opening answers a question that was not put.
 _VERDICT = re.compile(
     r"^(?:不一定|可能会?|有可能|没有|不会|不能|不可以|不行|可以|能|会|是的?|不是|不用|一般(?:可以|不会|不用|不能))，"
-    r"(?!但|要看|除非|只是|因为|不过).{8}"
+    r"(?!但|要看|除非|只是|因为|不过|\d{4}年|公开|网上).{8}"
 )
 _OWN_STATE = re.compile(
     r"[我俺咱].{0,16}(?:(?:了|通过|成功|恢复|到账|关闭|开通|结清|还清)(?:吗|没有?$|么)|了没|(?:是|有|能借|还有)多少|是不是(?:被|已))"

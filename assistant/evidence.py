@@ -70,9 +70,7 @@ def select(rankings: Sequence[Sequence[RankedPassage]], index: Index, thresholds
         if not any(_alike(candidate.passage, kept.passage) for kept in (*answers, *continuations)):
             continuations.append(candidate)
     exact = len(best) == len(rankings) and all(item.score >= thresholds.answer for item in best)
-    return Evidence(
-        tuple(answers[:_PASSAGES]), tuple(continuations[:_CONTINUATIONS] if len(answers) < _PASSAGES else ()), exact
-    )
+    return Evidence(tuple(answers[:_PASSAGES]), tuple(continuations[:_CONTINUATIONS] if len(answers) < _PASSAGES else ()), exact)
 
 
 def lines(passage: Passage) -> tuple[Line, ...]:

@@ -56,6 +56,12 @@ def screen(question: object, *, max_chars: int) -> Screened:
 def mask(text: str) -> Screened:
     """Personal data replaced by what it is, e.g. ［手机号］; idempotent."""
     found: list[str] = []
+    while (masked := _mask_once(text, found)) != text:  # what is hidden can leave the next number beside its word
+        text = masked
+    return Screened(text, tuple(dict.fromkeys(found)))
+
+
+def _mask_once(text: str, found: list[str]) -> str:
 
     def hide(kind: str, before: str = "", after: str = "") -> str:
         found.append(kind)
@@ -67,8 +73,7 @@ def mask(text: str) -> Screened:
     text = _DIGITS.sub(lambda m: _hide_number(m, hide), text)
     text = _CODE.sub(lambda m: hide("验证码", m.group(1) or "", m.group(4) or ""), text)
     text = _PASSWORD.sub(lambda m: m.group() if m.group(2).startswith("［") else hide("密码", m.group(1)), text)
-    text = _NAME.sub(lambda m: hide("姓名", m.group(1)), text)
-    return Screened(text, tuple(dict.fromkeys(found)))
+    return _NAME.sub(lambda m: hide("姓名", m.group(1)), text)
 
 
 def _hide_number(match: re.Match[str], hide: Callable[[str], str]) -> str:

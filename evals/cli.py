@@ -21,7 +21,7 @@ from evals import gate, report
 from evals.cases import FAMILIES, PARTS, Case, CaseError, load_cases
 from evals.runner import Exam, result_file, run, run_systems, sample, score_export
 from evals.scoring import Score
-from evals.summary import OURS, Summary, ours, summarise
+from evals.summary import OURS, Summary, summarise
 from evals.workbench import Workbench, code_hash, open_workbench
 from knowledge.errors import KnowledgeError
 
@@ -111,11 +111,11 @@ def _chosen(cases: Sequence[Case], options: argparse.Namespace) -> tuple[Case, .
 
 
 def _systems(exam: Exam, bench: Workbench, scores: Sequence[Score], options: argparse.Namespace) -> dict[str, Any]:
-    from evals.systems import baselines, with_embedding
+    from evals.systems import baselines, from_retriever, with_embedding
 
     systems = [*baselines(bench), *(system for model in options.embedding for system in with_embedding(bench, model))]
     standalone = {score.case.id: score.outcome.standalone for score in scores if score.outcome.standalone}
-    return {OURS: ours(scores), **run_systems(exam, systems, standalone)}
+    return run_systems(exam, [from_retriever(OURS, bench.retriever), *systems], standalone)
 
 
 def _rgb(exam: Exam, bench: Workbench) -> Any:

@@ -157,11 +157,6 @@ def latencies(scores: Sequence[Score]) -> dict[str, tuple[float, float]]:
     return {stage: (percentile(values, 50) or 0.0, percentile(values, 95) or 0.0) for stage, values in stages.items()}
 
 
-def ours(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
-    """Our own ranking in the form `compare` takes, so that ours is a row among the others."""
-    return {score.case.id: dict(score.values) for score in scores if "ndcg@5" in score.values}
-
-
 def _numbers(scores: Sequence[Score]) -> Numbers:
     values: dict[str, list[float]] = {
         metric: [score.values[metric] for score in scores if metric in score.values] for metric in _METRICS

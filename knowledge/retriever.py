@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from knowledge.chinese_text import normalise
+from knowledge.chinese_text import normalise, segment
 from knowledge.embedding import Embedder, Vectors
 from knowledge.index import BODIES, QUESTIONS, Index
 from knowledge.intents import load_intent_head
@@ -154,7 +154,7 @@ class Retriever:
             "question_cosine": float(cosines.max(initial=0.0)),
             "body_cosine": float(self.index.vectors[body_row] @ nearest.vector),
             "question_overlap": max((overlap(query, question, weight) for question in asked), default=0.0),
-            "coverage": coverage(query, self._words(number), weight),
+            "coverage": coverage(query, self._words(number).union(*(question.words for question in asked)), weight),
             "agreement": max((agreement(query, question) for question in asked), default=0.0),
             "same_way": max((same_way(query, question) for question in asked), default=0.0),
             "letters": max((letters(query, question) for question in asked), default=0.0),
@@ -176,9 +176,9 @@ class Retriever:
         return sum(not self.index.keyword.knows(word) for word in query.words) / len(query.words)
 
     def _words_of(self, number: int) -> frozenset[str]:
-        """Every word of the passage and of its ways of asking."""
+        """Every word of the passage and of its own questions."""
         passage = self.index.passages[number]
-        return read("\n".join([passage.title, *passage.questions, *passage.wordings, passage.text])).words
+        return frozenset(segment(normalise("\n".join([passage.title, *passage.questions, passage.text]))))
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], *, k: int = 60) -> list[int]:
