@@ -86,7 +86,7 @@ def summarise(
             comparison
             for part in PARTS
             for name, values in (systems or {}).items()
-            if (comparison := compare(name, part, values, scores)) is not None
+            if (comparison := compare(name, part, values, (systems or {}).get(OURS, {}), scores)) is not None
         ),
         curve=_curve(scores),
         latency=latencies(scores),
@@ -128,21 +128,30 @@ def set_numbers(scores: Sequence[Score]) -> Numbers:
     return _estimates(values)
 
 
-def compare(name: str, part: str, theirs: Mapping[str, Mapping[str, float]], scores: Sequence[Score]) -> Comparison | None:
-    """Ranking of another system on the cases of one part, and how sure it is that ours differs (nDCG@5, hit@1)."""
-    shared = [s for s in scores if s.case.part == part and s.case.id in theirs and "ndcg@5" in s.values]
+def compare(
+    name: str,
+    part: str,
+    theirs: Mapping[str, Mapping[str, float]],
+    ours: Mapping[str, Mapping[str, float]],
+    scores: Sequence[Score],
+) -> Comparison | None:
+    """Ranking of another system on the cases of one part, and how sure it is that ours differs (nDCG@5, hit@1).
+
+    Both were asked the same standalone questions, so retrieval is all that differs.
+    """
+    shared = [s.case for s in scores if s.case.part == part and s.case.id in theirs and s.case.id in ours]
     if not shared:
         return None
-    values = [theirs[score.case.id] for score in shared]
+    values, own = [theirs[case.id] for case in shared], [ours[case.id] for case in shared]
     families: dict[str, list[float]] = {
-        family: [v["ndcg@5"] for s, v in zip(shared, values, strict=True) if s.case.family == family] for family in FAMILIES
+        family: [v["ndcg@5"] for case, v in zip(shared, values, strict=True) if case.family == family] for family in FAMILIES
     }
     return Comparison(
         system=name,
         part=part,
         numbers=_estimates({metric: [v[metric] for v in values] for metric in COMPARED}),
-        difference=paired_difference([s.values["ndcg@5"] for s in shared], [v["ndcg@5"] for v in values]),
-        mcnemar_p=mcnemar([s.values["hit@1"] == 1 for s in shared], [v["hit@1"] == 1 for v in values]),
+        difference=paired_difference([v["ndcg@5"] for v in own], [v["ndcg@5"] for v in values]),
+        mcnemar_p=mcnemar([v["hit@1"] == 1 for v in own], [v["hit@1"] == 1 for v in values]),
         by_family=_estimates(families),
         chars=percentile([v["chars@4"] for v in values if "chars@4" in v], 50),
     )
