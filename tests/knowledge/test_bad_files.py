@@ -86,6 +86,7 @@ def write_bad(folder: Path) -> dict[str, str]:
 
 def test_bad_files_are_named_and_good_ones_read_in_bounded_time_and_memory(folder: Path) -> None:
     good, bad = write_good(folder), write_bad(folder)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
     corpus = load_corpus([folder])
     assert time.monotonic() - started < 60
@@ -96,8 +97,9 @@ def test_bad_files_are_named_and_good_ones_read_in_bounded_time_and_memory(folde
     assert {name: reason for name, reason in reasons.items() if bad[name] not in reason} == {}
     assert not (folder / "pwned").exists()
     assert not any("root:" in document.text for document in corpus.documents)
-    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    assert largest * 1024 <= 1536 * MEGABYTE
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # What other tests in this process had needed before says nothing about reading.
+    assert max(children, own if own > before else 0) * 1024 <= 1536 * MEGABYTE
 
 
 def test_a_value_of_the_front_matter_stays_as_it_was_typed(folder: Path) -> None:
