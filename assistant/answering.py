@@ -31,13 +31,15 @@ from assistant.risk import Risk, recognise, suspect, without_instructions
 from assistant.screening import Screened, mask, screen
 from assistant.self_check import Place, place_of
 from knowledge.passages import Document, RankedPassage
-from knowledge.reranking import Thresholds
 from knowledge.retriever import Retriever, blend, is_stale
+from knowledge.signals import read
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
 _FOLLOW_UPS = 3
+# From here on a question that names none of the products is more likely about something else.
+_STRANGE = 0.5
 
 
 class Assistant:
@@ -181,7 +183,7 @@ class Assistant:
         elif choices is not None:
             answer = replace(blank, status="clarify", sentences=(Sentence(choices.ask),), follow_ups=choices.choices)
         elif evidence is None:
-            answer = _refuse(blank, ranked, self._retriever.reranker.thresholds)
+            answer = _refuse(blank, ranked)
         else:
             answer = self._answer(blank, rankings, evidence)
         return answer
@@ -216,7 +218,8 @@ class Assistant:
             return warning
         evidence = Evidence((ranked[0],), (), is_exact=True)
         answer = self._cited(warning, verified(compose(blank.standalone_question, evidence), evidence), evidence)
-        return replace(answer, sentences=(*warning.sentences, *answer.sentences))
+        # After a warning, no word of our own stands before what the passage says.
+        return replace(answer, sentences=(*warning.sentences, *(sentence for sentence in answer.sentences if sentence.markers)))
 
     def _cited(self, blank: Answer, draft: Draft, evidence: Evidence) -> Answer:
         """The verified draft with the citations it needs and no others."""
@@ -254,12 +257,21 @@ class _Clock:
         }
 
 
-def _refuse(blank: Answer, ranked: Sequence[RankedPassage], thresholds: Thresholds) -> Answer:
-    """Near the subject, the nearest questions that have answers; far from it, what the assistant is for."""
-    near = tuple(item.passage.heading for item in ranked[:_FOLLOW_UPS] if item.score >= thresholds.related)
-    message = NO_EVIDENCE + OFFICIAL_WAY + NEAREST if near else OUT_OF_SCOPE + NEAREST
-    refusal = Refusal("no_evidence" if near else "out_of_scope", message, near or EXAMPLE_QUESTIONS[:_FOLLOW_UPS])
+def _refuse(blank: Answer, ranked: Sequence[RankedPassage]) -> Answer:
+    """On the subject, the nearest questions that have answers; off it, what the assistant is for."""
+    if _is_on_subject(blank.standalone_question, ranked):
+        suggestions = tuple(item.passage.heading for item in ranked[:_FOLLOW_UPS])
+        refusal = Refusal("no_evidence", NO_EVIDENCE + OFFICIAL_WAY + NEAREST, suggestions)
+    else:
+        refusal = Refusal("out_of_scope", OUT_OF_SCOPE + NEAREST, EXAMPLE_QUESTIONS[:_FOLLOW_UPS])
     return replace(blank, status="refused", refusal=refusal)
+
+
+def _is_on_subject(standalone: str, ranked: Sequence[RankedPassage]) -> bool:
+    """Whether it names one of the products, or a matter of theirs that is not somebody else's (another bank's limit)."""
+    reading = read(standalone)
+    strange = dict(ranked[0].signals)["out_of_scope"] if ranked else 1.0
+    return bool(reading.products) or bool(reading.matters and strange < _STRANGE)
 
 
 def _choices(standalone: str, guided: Place | None, turns: Sequence[Turn]) -> Place | None:

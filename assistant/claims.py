@@ -18,6 +18,7 @@ from assistant.evidence import Line
 from assistant.grounding import is_promise
 from knowledge.checking.figures import Figure, figures
 from knowledge.chinese_text import iter_sentences, scrub
+from knowledge.numerals import is_rough, value_of
 from knowledge.passages import Passage
 from knowledge.signals import read
 
@@ -85,10 +86,8 @@ _COUNTED = re.compile(r"([一二三四五六七八九十两]+)(?=[个种类项�
 
 _NUMERAL_FORMS = str.maketrans("壹贰貳叁參肆伍陆陸柒捌玖拾佰仟萬億", "一二二三三四五六六七八九十百千万亿")
 _NUMERAL = re.compile(r"[〇零一二三四五六七八九十百千万亿两]+")
-_DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _TEN_THOUSANDS = re.compile(r"(?<![\d.,])(\d+)([万亿])")
 _SCALES = {"万": 10_000, "亿": 100_000_000}
-_TENS = {"十": 10, "百": 100, "千": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,25 +222,11 @@ def _digits(match: re.Match[str], text: str) -> str:
         return words
     total = section = 0
     for part in re.findall(r"[^万亿]+[万亿]?|[万亿]", words):
-        value = _below_ten_thousand(part.rstrip("万亿"))
-        if value is None:
-            return words  # 三五, 一两: roughly, on purpose
-        scale = _SCALES.get(part[-1], 1)
-        section += value * scale
+        small = part.rstrip("万亿")
+        if is_rough(small):
+            return words
+        section += value_of(small) * _SCALES.get(part[-1], 1)
     return str(total + section)
-
-
-def _below_ten_thousand(words: str) -> int | None:
-    if not set(words) & set(_TENS):
-        return int("".join(str(_DIGITS[c]) for c in words)) if len(words) in (1, 4) else None
-    total, digit = 0, 0
-    for c in words:
-        if c in _TENS:
-            total += (digit or 1) * _TENS[c]
-            digit = 0
-        else:
-            digit = _DIGITS[c]
-    return total + digit
 
 
 def _key(figure: Figure, *, loose: bool = False) -> str:

@@ -17,7 +17,7 @@ _BRIEF_SENTENCES = 2
 # Asked in one of these ways, a person wants that and nothing beside it.
 _TO_THE_POINT = frozenset({"how", "can", "howlong", "howmuch", "condition", "same"})
 _YES_OR_NO = re.compile(
-    r"[吗嘛]|么[?？]?$|[不没][?？]?$|(能|会|可以|是|要|有|行|对|用|上|还|算)(?:不|没)\1|可不可以|能否|可否|是否|难道|是不是"
+    r"[吗嘛]|么[?？]?$|[不没](?=[\s，。？?！!]|$)|(能|会|可以|是|要|有|行|对|用|上|还|算)(?:不|没)\1|可不可以|能否|可否|是否|难道|是不是"
 )
 # Said to somebody who asked how or why, such an opening answers a question that was not put.
 _VERDICT = re.compile(

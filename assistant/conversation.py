@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from knowledge.chinese_text import scrub
-from knowledge.signals import WAYS_OF_ASKING, Reading, read
+from knowledge.signals import read
 
 _TURNS_KEPT = 10
 _CHARS_KEPT = 500
@@ -122,14 +122,10 @@ def is_vague(question: str) -> bool:
     return not plain and bool(reading.products or "额度" in reading.text)
 
 
-def _topics(reading: Reading) -> frozenset[str]:
-    return reading.concepts - WAYS_OF_ASKING
-
-
 def _leans(question: str) -> bool:
     """Whether the question needs what came before: it points back, or names neither product nor matter."""
     reading = read(question)
-    own = bool(reading.products) + bool(_topics(reading))
+    own = bool(reading.products) + bool(reading.matters)
     if own == 2 or len(reading.text) > 20:
         return False
     return own == 0 or bool(_POINTING.search(question)) or bool(_LEADING.match(question)) or not reading.products

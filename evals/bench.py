@@ -85,9 +85,10 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
             folder = Path(name)
             for part in ("dense", "keyword"):
                 (folder / part).mkdir()
-            DenseIndex.build(folder / "dense", made, {QUESTIONS: range(size)}, made_texts)
+            names = [str(number) for number in range(size)]
+            DenseIndex.build(folder / "dense", made, {QUESTIONS: range(size)}, names)
             KeywordIndex.build(folder / "keyword", made_texts)
-            dense, keyword = DenseIndex(folder / "dense"), KeywordIndex.open(folder / "keyword", size)
+            dense, keyword = DenseIndex(folder / "dense", names), KeywordIndex.open(folder / "keyword", size)
 
             def search(question: str, dense: DenseIndex = dense, keyword: KeywordIndex = keyword) -> object:
                 return dense.search(asked[question], 150, QUESTIONS), keyword.search(question, 150)

@@ -85,15 +85,15 @@ def _run_on(bench: Workbench, options: argparse.Namespace, *, whole: bool, start
 
     baseline = gate.load_baseline(options.baseline) if options.gate or options.baseline.is_file() else None
     folder = options.report or platformdirs.user_cache_path(APP) / "eval"
-    scores = (
-        []
-        if options.suite == "rgb"
-        else run(exam, bench, results=result_file(folder / "results.jsonl", bench, resume=options.resume))
-    )
+    scores, composed = [], []
+    if options.suite != "rgb":
+        scores = _answers(exam, bench, folder / "results.jsonl", options)
+        if bench.settings.chat is not None:
+            composed = _answers(exam, bench.without_chat(), folder / "results-composed.jsonl", options)
     compare = options.compare if options.compare is not None else whole and not options.gate
     systems = _systems(exam, bench, scores, options) if scores and (compare or options.embedding) else None
     rgb = _rgb(exam, bench) if compare or options.suite == "rgb" else None
-    summary = summarise(scores, _what_ran(bench, scores, time.monotonic() - started), systems, rgb)
+    summary = summarise(scores, _what_ran(bench, scores, time.monotonic() - started), systems, rgb, composed)
 
     verdict = gate.judge(scores, baseline, {case.id for case in cases}) if scores and baseline is not None else None
     if options.update_baseline:
@@ -101,6 +101,10 @@ def _run_on(bench: Workbench, options: argparse.Namespace, *, whole: bool, start
         gate.save_baseline(options.baseline, scores, taken, gate.Tolerance() if baseline is None else baseline.tolerance)
     _write(options.report, summary, verdict)
     return _print(options, summary, verdict)
+
+
+def _answers(exam: Exam, bench: Workbench, path: Path, options: argparse.Namespace) -> list[Score]:
+    return run(exam, bench, results=result_file(path, bench, resume=options.resume))
 
 
 def _chosen(cases: Sequence[Case], options: argparse.Namespace) -> tuple[Case, ...]:
@@ -130,6 +134,8 @@ def _what_ran(bench: Workbench, scores: Sequence[Score], seconds: float | None =
         "索引": bench.index.version, "代码": code_hash(bench.settings), "模型": bench.embedder.identity,
         "文档": len(bench.index.documents), "段落": len(bench.index.passages), "题数": len(scores), "出错": errors,
     }  # fmt: skip
+    if bench.settings.chat is not None:
+        said["对话模型"] = bench.settings.chat.model
     return said if seconds is None else {**said, "用时（秒）": round(seconds)}
 
 

@@ -107,7 +107,7 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
 
     `near`: the best F1 of refusing questions without an answer, false refusals weighed double, since a
     person who is sent away with an answerable question is lost. `answer`: above it at least nine in
-    ten best passages are right. `related`: the score that half of the unanswerable questions stay below.
+    ten best passages are right.
     """
     reranker = WeightedSignals(weights, bias)
     best = []
@@ -128,8 +128,7 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
     near = float(min(grid, key=cost))
     sure = [level for level in grid if level >= near and right[scores >= level].mean() >= 0.9]
     answer = float(sure[0]) if sure else max(near, 0.5)
-    related = float(np.median(scores[~answerable])) if (~answerable).any() else near / 2
-    return Thresholds(answer=round(answer, 3), near=round(near, 3), related=round(min(related, near), 3))
+    return Thresholds(answer=round(answer, 3), near=round(near, 3))
 
 
 def choose_support(retriever: Retriever) -> float:

@@ -44,6 +44,8 @@ class Outcome:
     ranked: tuple[tuple[str, float], ...] = ()
     labels: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    mode: str = "composed"
+    usage: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
 
     @property
@@ -82,6 +84,8 @@ def from_answer(case_id: str, answer: Answer, documents: Mapping[str, str]) -> O
             for c in answer.citations
         ),
         timings_ms=dict(answer.timings_ms or {}),
+        mode=answer.mode,
+        usage=dict(answer.usage or {}),
     )
 
 

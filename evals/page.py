@@ -9,7 +9,18 @@ from pathlib import Path
 from evals.cases import PARTS
 from evals.gate import Verdict
 from evals.plots import grouped_bars, latency_bars, refusal_plot
-from evals.report import FAMILY_NAMES, METRIC_NAMES, PART_NAMES, RGB_NAMES, SET_NAMES, show, what_ran
+from evals.report import (
+    FAMILY_NAMES,
+    METRIC_NAMES,
+    MODES_HEADER,
+    MODES_TITLE,
+    PART_NAMES,
+    RGB_NAMES,
+    SET_NAMES,
+    mode_cells,
+    show,
+    what_ran,
+)
 from evals.resampling import Estimate
 from evals.scoring import Score
 from evals.summary import OURS, Summary
@@ -67,6 +78,8 @@ def _blocks(summary: Summary, verdict: Verdict | None) -> Iterator[str]:
         yield "<h2>与其他做法比较</h2><p class='muted'>差 = 本助手 − 它，按 nDCG@5，同题成对；只比检索。</p>" + _comparisons(
             summary
         )
+    if summary.modes:
+        yield f"<h2>{MODES_TITLE}</h2>" + _table(MODES_HEADER, list(mode_cells(summary)))
     if summary.curve:
         yield f"<h2>拒答曲线</h2><div class='scroll'>{refusal_plot(summary.curve)}</div>"
     if any(summary.rgb.values()):

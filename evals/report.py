@@ -30,6 +30,8 @@ METRIC_NAMES = {
     "gold_cited": "引到标准", "citation_recall": "引用召回", "citation_precision": "引用精确", "key_points": "要点",
 }  # fmt: skip
 RGB_NAMES = {"noise": "噪声", "rejection": "拒答", "integration": "整合", "counterfactual": "反事实"}
+MODES_TITLE = "两种方式的通过率（差 = 对话模型 − 原句组成，同题成对）"
+MODES_HEADER = ("部分", "类别", "题数", "原句组成", "对话模型", "差", "由模型写成", "调用/题", "token/题")
 _FAILURES_SHOWN = 40
 
 
@@ -54,6 +56,7 @@ def to_dict(summary: Summary, verdict: Verdict | None) -> dict[str, Any]:
         "refusal_curve": asdict(summary.curve) if summary.curve else None,
         "latency_ms": {stage: {"p50": p50, "p95": p95} for stage, (p50, p95) in summary.latency.items()},
         "rgb": {test: _numbers(numbers) for test, numbers in summary.rgb.items()},
+        "modes": [asdict(row) for row in summary.modes],
         "gate": asdict(verdict) if verdict else None,
         "cases": [result(score) for score in summary.scores],
     }
@@ -120,6 +123,9 @@ def _lines(summary: Summary, verdict: Verdict | None, failures: int) -> Iterator
             ["部分", "系统", "题数", "hit@1", "hit@5", "MRR", "nDCG@5", "差", "p（自助）", "p（McNemar）", "前四条字数"],
             list(_comparison_rows(summary)),
         )
+    if summary.modes:
+        yield f"\n{MODES_TITLE}"
+        yield table(MODES_HEADER, list(mode_cells(summary)))
     if any(summary.rgb.values()):
         yield "\nRGB 四项"
         yield table(["测试", "量", "题数", "均值"], list(_rgb_rows(summary.rgb)))
@@ -153,6 +159,17 @@ def _comparison_rows(summary: Summary) -> Iterator[list[str]]:
             f"{difference.p:.3f}" if difference else "–",
             f"{c.mcnemar_p:.3f}" if difference and c.mcnemar_p is not None else "–",
             f"{c.chars:.0f}" if c.chars is not None else "–",
+        ]  # fmt: skip
+
+
+def mode_cells(summary: Summary) -> Iterator[list[str]]:
+    """The rows of the table of both modes."""
+    for row in summary.modes:
+        d = row.difference
+        yield [
+            PART_NAMES[row.part], FAMILY_NAMES[row.family], str(row.model.n), show(row.composed), show(row.model),
+            f"{d.mean:+.2f} [{d.low:+.2f}–{d.high:+.2f}]" if d else "–",
+            f"{row.written:.0%}", f"{row.calls:.1f}", f"{row.tokens:.0f}",
         ]  # fmt: skip
 
 

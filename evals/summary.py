@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class ModeRow:
+    """One family in one part, answered by the chat model and composed without it, on the same cases.
+
+    `written`: the share of answers in the model's words. `calls` and `tokens` are means per question.
+    """
+
+    family: str
+    part: str
+    composed: Estimate
+    model: Estimate
+    difference: Difference | None
+    written: float
+    calls: float
+    tokens: float
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """Refusing by the best passage's score: the (threshold, precision, recall) points, and where we stand on it."""
 
@@ -58,6 +75,7 @@ class Summary:
     curve: Curve | None
     latency: Mapping[str, tuple[float, float]]
     rgb: Mapping[str, Mapping[str, Estimate]]
+    modes: tuple[ModeRow, ...] = ()
 
     @property
     def failures(self) -> list[Score]:
@@ -75,8 +93,9 @@ def summarise(
     what_ran: Mapping[str, Any],
     systems: SystemValues | None = None,
     rgb: Mapping[str, Mapping[str, Estimate]] | None = None,
+    composed: Sequence[Score] = (),
 ) -> Summary:
-    """All numbers of one run."""
+    """All numbers of one run; `composed` are the same cases without the chat model, where there is one."""
     return Summary(
         what_ran=what_ran,
         scores=tuple(scores),
@@ -91,6 +110,7 @@ def summarise(
         curve=_curve(scores),
         latency=latencies(scores),
         rgb=rgb or {},
+        modes=tuple(mode_rows(scores, composed)),
     )
 
 
@@ -155,6 +175,35 @@ def compare(
         by_family=_estimates(families),
         chars=percentile([v["chars@4"] for v in values if "chars@4" in v], 50),
     )
+
+
+def mode_rows(scores: Sequence[Score], composed: Sequence[Score]) -> Iterator[ModeRow]:
+    """What the chat model changes, family by family."""
+    without = {score.case.id: score for score in composed}
+    for part in PARTS:
+        for family in FAMILIES:
+            pairs = [
+                (score, without[score.case.id])
+                for score in scores
+                if (score.case.part, score.case.family) == (part, family) and score.case.id in without
+            ]
+            ours = estimate([float(other.passed) for _, other in pairs])
+            models = estimate([float(score.passed) for score, _ in pairs])
+            if ours is None or models is None:
+                continue
+            outcomes = [score.outcome for score, _ in pairs]
+            yield ModeRow(
+                family=family,
+                part=part,
+                composed=ours,
+                model=models,
+                difference=paired_difference(
+                    [float(score.passed) for score, _ in pairs], [float(other.passed) for _, other in pairs]
+                ),
+                written=sum(outcome.mode != "composed" for outcome in outcomes) / len(outcomes),
+                calls=sum(outcome.usage.get("calls", 0) for outcome in outcomes) / len(outcomes),
+                tokens=sum(o.usage.get("input_tokens", 0) + o.usage.get("output_tokens", 0) for o in outcomes) / len(outcomes),
+            )
 
 
 def latencies(scores: Sequence[Score]) -> dict[str, tuple[float, float]]:

@@ -53,6 +53,10 @@ class Workbench:
         """Every number to call that the corpus or a reviewed phrase of the product names."""
         return known_phones([*self.texts.values(), *fixed_texts()])
 
+    def without_chat(self) -> Workbench:
+        """The same parts without the chat model."""
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, chat_model="", chat_preset=""))
+
     def close(self) -> None:
         """Let go of the index."""
         self.index.close()

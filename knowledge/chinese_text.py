@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from knowledge.pinyin import read_pinyin
+
 if TYPE_CHECKING:
     import opencc
     import rjieba
@@ -48,8 +50,8 @@ def _visible(text: str) -> str:
 def normalise(text: str) -> str:
     """The one form in which queries and index entries are compared.
 
-    Scrubbed, lower case, simplified characters, known misspellings and old names replaced,
-    spaces collapsed. Idempotent.
+    Scrubbed, lower case, simplified characters, pinyin read, known misspellings and old names
+    replaced, spaces collapsed. Idempotent.
     """
     text = _converter().convert(unicodedata.normalize("NFKC", scrub(text)).lower())
     for _ in range(3):  # a replacement can complete another one; three rounds reach the fixed point
@@ -81,13 +83,16 @@ def segment(text: str) -> list[str]:
     Pairs keep a misjudged word boundary from hiding a match; punctuation is left out.
     """
     words: list[str] = []
-    for word in _segmenter().cut(text):
-        if not _WORD.search(word):
-            continue
+    for word in words_of(text):
         words.append(word)
         if len(word) > 2 and _HAN.fullmatch(word):
             words.extend(word[i : i + 2] for i in range(len(word) - 1))
     return words
+
+
+def words_of(text: str) -> list[str]:
+    """Words of a normalised text, punctuation left out."""
+    return [word for word in _segmenter().cut(text) if _WORD.search(word)]
 
 
 def _replace_typed_forms(text: str) -> str:
@@ -97,6 +102,8 @@ def _replace_typed_forms(text: str) -> str:
 
     def pinyin(match: re.Match[str]) -> str:
         run = match.group()
+        if (words := read_pinyin(run)) is not None:
+            return words
         for typed, form in latin:
             run = re.sub(rf"(?<![a-z]){typed}(?![a-z])", form, run)
         return run

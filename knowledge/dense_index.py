@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,11 @@ from knowledge.errors import IndexProblem
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
+    from chromadb.api.models.Collection import Collection
 
 _BATCH = 5000  # Chroma takes at most 5461 records a call
+# Share of the entries that may go before an index is written anew.
+_MOST_GONE = 0.1
 
 
 class DenseIndex:
@@ -32,7 +35,8 @@ class DenseIndex:
     short questions than to the text that answers it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        """Open what `build` wrote; `names` are those of the entries, in order."""
         try:
             copy = Path(tempfile.mkdtemp(prefix="jiebei-index-"))
             # Removed when this object goes, at the latest when the process ends.
@@ -43,8 +47,9 @@ class DenseIndex:
                 f"索引要在临时文件夹里打开，但写不进去（{error.strerror}）。请腾出磁盘空间，或设置 TMPDIR。"
             ) from None
         self._client = _client(copy)
-        names = [collection.name for collection in self._client.list_collections()]
-        self._groups = {name: self._client.get_collection(name, embedding_function=None) for name in names}
+        self._numbers = {name: number for number, name in enumerate(names)}
+        groups = [collection.name for collection in self._client.list_collections()]
+        self._groups = {group: self._client.get_collection(group, embedding_function=None) for group in groups}
         self.size = sum(group.count() for group in self._groups.values())
 
     @staticmethod
@@ -52,26 +57,35 @@ class DenseIndex:
         folder: Path,
         vectors: Vectors,
         groups: Mapping[str, Sequence[int]],
-        texts: Sequence[str],
+        names: Sequence[str],
         on_progress: Callable[[int], None] | None = None,
+        *,
+        former: Path | None = None,
     ) -> None:
-        """Write the index of `vectors` (n, dimension) into a new folder; a group lists the entries that belong to it."""
+        """Write the index of `vectors` (n, dimension) into a new folder; a group lists the entries that belong to it.
+
+        An entry keeps its name as long as its vector stays the same. Where there is a `former` index of the same
+        model, only the entries whose names came or went are written; a great change is written anew.
+        """
+        if former is not None:
+            shutil.copytree(former, folder, dirs_exist_ok=True)
         client = _client(folder)
         done = 0
-        for name, numbers in groups.items():
-            # Wide beams: with a few thousand entries the search is exact in practice, and a rebuild gives the same order.
-            collection = client.create_collection(
-                name,
-                embedding_function=None,
-                configuration={"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}},
-            )
-            for start in range(0, len(numbers), _BATCH):
-                batch = list(numbers[start : start + _BATCH])
-                collection.add(
-                    ids=[str(number) for number in batch],
-                    embeddings=vectors[batch],
-                    documents=[texts[number] for number in batch],
-                )
+        for group, numbers in groups.items():
+            collection = _collection(client, group)
+            known = set(collection.get(include=[])["ids"])
+            wanted = {names[number]: number for number in numbers}
+            gone = sorted(known - wanted.keys())
+            if len(gone) > _MOST_GONE * len(known):
+                # Removed entries stay in the graph as dead ends.
+                client.delete_collection(group)
+                collection = _collection(client, group)
+                known, gone = set(), []
+            for batch in _batches(gone):
+                collection.delete(ids=list(batch))
+            done += len(known) - len(gone)
+            for batch in _batches([name for name in wanted if name not in known]):
+                collection.add(ids=list(batch), embeddings=vectors[[wanted[name] for name in batch]])
                 done += len(batch)
                 if on_progress is not None:
                     on_progress(done)
@@ -84,7 +98,7 @@ class DenseIndex:
             return []
         result = entries.query(query_embeddings=vector[np.newaxis], n_results=min(n, entries.count()), include=["distances"])
         distances = (result["distances"] or [[]])[0]
-        hits = [(int(id_), 1.0 - float(distance)) for id_, distance in zip(result["ids"][0], distances, strict=True)]
+        hits = [(self._numbers[name], 1.0 - float(distance)) for name, distance in zip(result["ids"][0], distances, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
     def close(self) -> None:
@@ -99,3 +113,17 @@ def _client(folder: Path) -> Client:
 
     client: Client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))  # type: ignore[assignment]
     return client
+
+
+def _collection(client: Client, group: str) -> Collection:
+    # Wide beams: with some ten thousand entries the search is exact in practice, and a rebuild gives the same order.
+    return client.get_or_create_collection(
+        group,
+        embedding_function=None,
+        configuration={"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}},
+    )
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _BATCH):
+        yield names[start : start + _BATCH]

@@ -3,7 +3,8 @@
     <index_dir>/
       current                 the version in use, one line, replaced in one step
       build.lock              held by whoever builds
-      versions/<version>/     manifest.json, documents.json, passages.json, entries.json, vectors.npy, dense/, keyword/
+      versions/<version>/     manifest.json, documents.json, passages.json, entries.json, names.json, vectors.npy,
+                              dense/, keyword/
 
 `manifest.json` is written last and lists every file with its hash, so a killed or damaged build is
 never mistaken for an index. (A vector count proves nothing: Chroma opens a folder whose segment is
@@ -31,11 +32,11 @@ from knowledge.passages import Document, Passage, Section, Source
 from knowledge.settings import KnowledgeSettings, shipped
 
 # Raised whenever the layout of the folder or the text of an entry changes.
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 # What the lexicon puts into an index; concepts, products and ranking only read queries.
 _INDEXED_LEXICON = ("words.txt", "typed_forms.tsv", "wordings/*.jsonl")
-DENSE, KEYWORD, VECTORS = "dense", "keyword", "vectors.npy"
+DENSE, KEYWORD, VECTORS, NAMES = "dense", "keyword", "vectors.npy", "names.json"
 # The two groups of entries: what people ask, and what the passages say.
 QUESTIONS, BODIES = "questions", "bodies"
 
@@ -148,7 +149,7 @@ def open_index(folder: Path) -> Index:
         entries = tuple(Entry(*value) for value in _read(folder / "entries.json"))
         vectors: Vectors = np.load(folder / VECTORS, mmap_mode="r")
         keyword = KeywordIndex.open(folder / KEYWORD, sum(entry.passage is not None for entry in entries))
-        dense = DenseIndex(folder / DENSE)
+        dense = DenseIndex(folder / DENSE, _read(folder / NAMES))
     except IndexProblem:
         raise
     except Exception as error:  # Chroma raises its own private types; whatever it is, this index cannot serve

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from knowledge.index import (
     FORMAT,
     KEYWORD,
     MANIFEST,
+    NAMES,
     QUESTIONS,
     VECTORS,
     Entry,
@@ -143,23 +145,26 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
     if not passages:
         raise KnowledgeError("知识库里没有一篇能用的文档。" + "".join(f"\n{problem}" for problem in corpus.problems))
     entries = entries_of(passages) + other_questions(settings.other_questions)
-    known = load_shipped_vectors(embedder.identity)
-    if not rebuild:
-        known |= _known_vectors(settings.index_dir, embedder.identity)
+    keys = [key_of(entry.group, embedded_text(entry)) for entry in entries]
+    names = names_of(keys, entries, passages)
+    former = None if rebuild else _former(settings.index_dir, embedder.identity)
+    known = load_shipped_vectors(embedder.identity) | (_known_vectors(former) if former is not None else {})
 
     work = settings.index_dir / "building"
     shutil.rmtree(work, ignore_errors=True)  # what a killed build left behind; we hold the lock
     work.mkdir()
     try:
-        vectors, embedded = _embed(entries, embedder, known, progress)
+        vectors, embedded = _embed(entries, keys, embedder, known, progress)
         np.save(work / VECTORS, vectors)
+        (work / NAMES).write_text(json.dumps(names), encoding="utf-8")
         write_values(work, corpus.documents, passages, entries)
         DenseIndex.build(
             work / DENSE,
             vectors,
             {group: [n for n, entry in enumerate(entries) if entry.group == group] for group in (QUESTIONS, BODIES)},
-            [entry.text for entry in entries],
+            names,
             lambda done: progress("向量索引", done, len(entries)),
+            former=former / DENSE if former is not None else None,
         )
         KeywordIndex.build(work / KEYWORD, [normalise(entry.text) for entry in entries if entry.passage is not None])
         progress("自检", 0, 1)
@@ -218,14 +223,25 @@ def embedded_text(entry: Entry) -> str:
     return normalise(entry.text)[:_EMBEDDED_CHARS]
 
 
+def names_of(keys: Sequence[bytes], entries: Sequence[Entry], passages: Sequence[Passage]) -> list[str]:
+    """What each entry is called in the dense index: key of the vector, owner, and which of equal ones it is."""
+    seen: Counter[str] = Counter()
+    names = []
+    for key, entry in zip(keys, entries, strict=True):
+        name = f"{key.hex()}:{entry.kind if entry.passage is None else passages[entry.passage].id}"
+        seen[name] += 1
+        names.append(f"{name}:{seen[name]}")
+    return names
+
+
 def _embed(
-    entries: Sequence[Entry], embedder: Embedder, known: Mapping[bytes, Vectors], progress: Progress
+    entries: Sequence[Entry], keys: Sequence[bytes], embedder: Embedder, known: Mapping[bytes, Vectors], progress: Progress
 ) -> tuple[Vectors, int]:
     """Vectors of shape (len(entries), dimension), and how many of them were not known before."""
     vectors = np.zeros((len(entries), embedder.dimension), dtype=np.float32)
     missing: dict[str, list[int]] = {QUESTIONS: [], BODIES: []}
-    for number, entry in enumerate(entries):
-        vector = known.get(key_of(entry.group, embedded_text(entry)))
+    for number, (key, entry) in enumerate(zip(keys, entries, strict=True)):
+        vector = known.get(key)
         if vector is None:
             missing[entry.group].append(number)
         else:
@@ -242,21 +258,23 @@ def _embed(
     return vectors, total
 
 
-def _known_vectors(index_dir: Path, model_identity: str) -> dict[bytes, Vectors]:
-    """Vectors of the index in use by the text they belong to; empty when the model is another one."""
+def _former(index_dir: Path, model_identity: str) -> Path | None:
+    """The folder of the index in use, where this model and this layout made it."""
     version = current_version(index_dir)
     if version is None:
-        return {}
+        return None
     folder = version_folder(index_dir, version)
     try:
         manifest = read_manifest(folder)
-        if manifest["model"] != model_identity or manifest["format"] != FORMAT:
-            return {}
-        entries = [Entry(*value) for value in json.loads((folder / "entries.json").read_text(encoding="utf-8"))]
-        vectors = np.load(folder / VECTORS)
-    except (IndexDamaged, OSError, ValueError, KeyError, TypeError):
-        return {}
-    return {key_of(entry.group, embedded_text(entry)): vector for entry, vector in zip(entries, vectors, strict=True)}
+    except IndexDamaged:
+        return None
+    return folder if (manifest.get("model"), manifest.get("format")) == (model_identity, FORMAT) else None
+
+
+def _known_vectors(folder: Path) -> dict[bytes, Vectors]:
+    """Vectors of an index by the key that their names begin with."""
+    names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+    return {bytes.fromhex(name.partition(":")[0]): vector for name, vector in zip(names, np.load(folder / VECTORS), strict=True)}
 
 
 def _is_whole(folder: Path) -> bool:
@@ -297,7 +315,7 @@ def verify(folder: str) -> None:
     path = Path(folder)
     entries = [Entry(*value) for value in json.loads((path / "entries.json").read_text(encoding="utf-8"))]
     vectors = np.load(path / VECTORS)
-    dense = DenseIndex(path / DENSE)
+    dense = DenseIndex(path / DENSE, json.loads((path / NAMES).read_text(encoding="utf-8")))
     keyword = KeywordIndex.open(path / KEYWORD, sum(entry.passage is not None for entry in entries))
     if dense.size != len(vectors):
         raise SystemExit(f"向量索引有 {dense.size} 条，应有 {len(vectors)} 条")

@@ -22,13 +22,11 @@ RANKING_FILE = Path(str(files("knowledge") / "lexicon" / "ranking.json"))
 class Thresholds:
     """What a score is worth: an answer from `answer` on, the nearest thing known from `near` on, below that nothing.
 
-    Below `related` the question is about something else altogether. `support` is the cosine with a passage
-    that a sentence resting on it reaches.
+    `support` is the cosine with a passage that a sentence resting on it reaches.
     """
 
     answer: float = 0.5
     near: float = 0.3
-    related: float = 0.05
     support: float = 0.0
 
 

@@ -30,6 +30,11 @@ class Reading:
     concepts: frozenset[str]
     products: frozenset[str]
 
+    @property
+    def matters(self) -> frozenset[str]:
+        """What it is about, leaving aside how it is asked."""
+        return self.concepts - WAYS_OF_ASKING
+
 
 def read(text: str) -> Reading:
     """Read a text as typed or as written in the corpus."""
@@ -69,15 +74,13 @@ def same_way(query: Reading, question: Reading) -> float:
 
 def missing(query: Reading, questions: Sequence[Reading]) -> float:
     """Share of the query's matters that no way of asking for the passage touches; 0 where it has none."""
-    matters = query.concepts - WAYS_OF_ASKING
     touched = frozenset[str]().union(*(question.concepts for question in questions))
-    return len(matters - touched) / len(matters) if matters else 0.0
+    return len(query.matters - touched) / len(query.matters) if query.matters else 0.0
 
 
 def extra(query: Reading, heading: Reading) -> float:
     """Share of the heading's matters that the query does not touch; 0 where it has none."""
-    matters = heading.concepts - WAYS_OF_ASKING
-    return len(matters - query.concepts) / len(matters) if matters else 0.0
+    return len(heading.matters - query.concepts) / len(heading.matters) if heading.matters else 0.0
 
 
 def letters(query: Reading, question: Reading) -> float:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from knowledge.numerals import DIGITS, is_rough, value_of
+
 Kind = Literal["number", "date", "phone", "law"]
 
-_DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_TENS = {"十": 10, "百": 100, "千": 1000}
 _MULTIPLIERS = {"": 1, "千": 1000, "万": 10_000, "百万": 1_000_000, "千万": 10_000_000, "亿": 100_000_000}
 # Other counters (个, 家, 种 …) carry no meaning of their own: 3个账户 is the bare number 3.
 _UNITS = {
@@ -50,11 +50,11 @@ _DATE = re.compile(
 )
 _MONTH_DAY = re.compile(r"(?<![\d个])(1[0-2]|0?[1-9])月(?:([0-3]?\d)[日号])?")
 _CLOCK = re.compile(r"(?<!\d)([0-2]?\d):([0-5]\d)(?::[0-5]\d)?(?!\d)")
-_FRACTION = re.compile(rf"([{''.join(_DIGITS)}十]+|百|万)分之([{''.join(_DIGITS)}十百]+|{_NUMBER})")
+_FRACTION = re.compile(rf"([{''.join(DIGITS)}十]+|百|万)分之([{''.join(DIGITS)}十百]+|{_NUMBER})")
 _TENTHS = re.compile(r"([三四五六七八九])成")
 _ARABIC = re.compile(rf"({_NUMBER})(?:[余多])?({_SCALE})?(?:[余多])?({_UNIT})?")
 _SEPARATOR = re.compile(rf"(?:{_DASH}|[/、])")
-_SPELLED = re.compile(rf"([{''.join(_DIGITS)}十百千]+)({_SCALE})?({_SPELLED_UNIT})")
+_SPELLED = re.compile(rf"([{''.join(DIGITS)}十百千]+)({_SCALE})?({_SPELLED_UNIT})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class _Line:
         yield from self._take(_MONTH_DAY, "date", lambda m: [f"--{int(m[1]):02}" + (f"-{int(m[2]):02}" if m[2] else "")])
         yield from self._take(_CLOCK, "number", lambda m: [f"{int(m[1])}点" if m[2] == "00" else f"{int(m[1])}:{m[2]}"])
         yield from self._take(_FRACTION, "number", lambda m: [_fraction(m[1], m[2])])
-        yield from self._take(_TENTHS, "number", lambda m: [f"{_DIGITS[m[1]] * 10}%"])
+        yield from self._take(_TENTHS, "number", lambda m: [f"{DIGITS[m[1]] * 10}%"])
         yield from self._numbers()
         for figure in self._take(_SPELLED, "number", _spelled_quantity):
             yield Figure(figure.normal, figure.kind, figure.line, figure.words, spelled=True)
@@ -159,27 +159,13 @@ def _quantity(value: Decimal | int, scale: str | None, unit: str) -> str:
 
 
 def _spelled_quantity(match: re.Match[str]) -> list[str]:
-    if 1 < len(match[1]) < 4 and not set(match[1]) & set(_TENS):
+    if is_rough(match[1]):
         return []  # 一两个月, 三五天: roughly, on purpose
-    return [_quantity(_spelled(match[1]), match[2], match[3])]
+    return [_quantity(value_of(match[1]), match[2], match[3])]
 
 
 def _fraction(whole: str, part: str) -> str:
-    value = Decimal(part.replace(",", "")) if part[0].isdigit() and part[0].isascii() else Decimal(_spelled(part))
+    value = Decimal(part.replace(",", "")) if part[0].isdigit() and part[0].isascii() else Decimal(value_of(part))
     if whole in ("百", "万"):
         return _quantity(value / (1 if whole == "百" else 100), "", "%")
-    return f"{value:f}/{_spelled(whole)}"
-
-
-def _spelled(words: str) -> int:
-    """一百二十 → 120, 二〇二六 → 2026."""
-    if not set(words) & set(_TENS):
-        return int("".join(str(_DIGITS[c]) for c in words))
-    total, digit = 0, 0
-    for c in words:
-        if c in _TENS:
-            total += (digit or 1) * _TENS[c]
-            digit = 0
-        else:
-            digit = _DIGITS[c]
-    return total + digit
+    return f"{value:f}/{value_of(whole)}"

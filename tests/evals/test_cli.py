@@ -10,6 +10,7 @@ import pytest
 from evals import cli
 from evals.cases import CaseError
 from evals.judge import GRADES, calibrate, grader_on, load_graded, open_grader, render
+from tests.assistant.chat_server import serving_chat
 from tests.evals.conftest import DATA
 
 CASES = str(DATA / "cases")
@@ -70,6 +71,25 @@ def test_outside_questions_are_asked_and_nothing_of_them_is_kept(tmp_path: Path,
     (tmp_path / "q.tsv").write_text("只有一列\n", "utf-8")
     assert cli.main(["real", str(tmp_path / "q.tsv")]) == 2
     assert "第 1 行" in capsys.readouterr().err
+
+
+def test_with_a_chat_model_both_modes_stand_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving_chat() as server:
+        monkeypatch.setenv("JIEBEI_CHAT_MODEL", "m")
+        monkeypatch.setenv("JIEBEI_CHAT_BASE_URL", server.url())
+        monkeypatch.setenv("JIEBEI_CHAT_API_KEY", "k")
+        baseline = str(tmp_path / "gate.json")
+        arguments = ["--cases", CASES, "--baseline", baseline, "--suite", "answerable", "--report", str(tmp_path / "r")]
+        assert cli.main(arguments) == 0
+    rows = json.loads((tmp_path / "r" / "report.json").read_text("utf-8"))["modes"]
+    assert {row["family"] for row in rows} == {"answerable"}
+    assert all(row["calls"] >= 1 and row["composed"]["n"] == row["model"]["n"] for row in rows)
+    out = capsys.readouterr().out
+    assert "两种方式" in out
+    assert "对话模型 m" in out
+    assert "两种方式" in (tmp_path / "r" / "report.html").read_text("utf-8")
 
 
 def test_bench_prints_every_stage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,10 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 import knowledge.indexing as indexing
+from knowledge.dense_index import DenseIndex
 from knowledge.errors import IndexBusy, IndexDamaged, IndexProblem
 from knowledge.index import MANIFEST, current_version, open_index, version_folder
 from knowledge.indexing import build_index, ensure_index
@@ -58,6 +60,38 @@ def test_changing_one_document_embeds_only_what_changed(settings: KnowledgeSetti
     report = build_index(settings, embedder)
     assert report.fresh
     assert len(embedder.embedded) == report.embedded == 1
+
+
+def test_a_refreshed_index_finds_what_a_new_one_finds(
+    settings: KnowledgeSettings, embedder: CharacterEmbedder, tmp_path: Path
+) -> None:
+    build_index(settings, embedder)
+    path = settings.corpus[0] / "raise.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("提额要看", "能不能提额要看"), encoding="utf-8")
+    refreshed = ensure_index(settings, embedder)
+    new = ensure_index(replace(settings, index_dir=tmp_path / "new"), embedder)
+    assert refreshed.entries == new.entries
+    for group in ("questions", "bodies"):
+        for vector in new.vectors:
+            assert refreshed.dense.search(vector, 100, group) == new.dense.search(vector, 100, group)
+    refreshed.close()
+    new.close()
+
+
+def test_a_refresh_writes_only_what_came_and_removes_what_went(tmp_path: Path) -> None:
+    vectors = np.eye(30, dtype=np.float32)
+    names = [f"n{number}" for number in range(30)]
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    DenseIndex.build(tmp_path / "one", vectors[:29], {"questions": range(29)}, names[:29])
+    written: list[int] = []
+    kept = names[1:]
+    DenseIndex.build(tmp_path / "two", vectors[1:], {"questions": range(29)}, kept, written.append, former=tmp_path / "one")
+    index = DenseIndex(tmp_path / "two", kept)
+    assert (written, index.size) == ([29], 29)
+    assert index.search(vectors[29], 1, "questions")[0][0] == kept.index("n29")
+    assert index.search(vectors[0], 1, "questions")[0][1] == pytest.approx(0, abs=1e-3)
+    index.close()
 
 
 def test_another_model_makes_another_index(settings: KnowledgeSettings, embedder: CharacterEmbedder) -> None:
@@ -117,7 +151,7 @@ def test_an_index_that_fails_its_self_queries_is_not_adopted(
     (settings.corpus[0] / "raise.md").unlink()
     build = indexing.DenseIndex.build
 
-    def build_shuffled(folder, vectors, *rest):  # type: ignore[no-untyped-def]
+    def build_shuffled(folder, vectors, *rest, former):  # type: ignore[no-untyped-def]
         build(folder, vectors[::-1].copy(), *rest)
 
     monkeypatch.setattr(indexing.DenseIndex, "build", staticmethod(build_shuffled))
@@ -152,6 +186,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import knowledge.indexing as indexing
+from knowledge.dense_index import DenseIndex
 from knowledge.settings import KnowledgeSettings
 from tests.conftest import CharacterEmbedder
 indexing._verify_in_child = lambda folder: (print("ready", flush=True), time.sleep(60))

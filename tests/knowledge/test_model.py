@@ -1,30 +1,19 @@
 """The model folder that ships, and the two pure steps of the script that makes it."""
 
 import hashlib
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
 from knowledge.embedding import load_embedder
+from knowledge.model.onnx_export import pack
+from knowledge.model.source_weights import BuildError, read_source
 from knowledge.settings import EmbeddingSettings, shipped
 
 FOLDER = shipped("model")
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_model", FOLDER / "build_model.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_folder_is_what_its_config_says() -> None:
@@ -59,18 +48,18 @@ def test_a_text_has_one_vector_whatever_stands_beside_it() -> None:
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_packed_weights_unpack_to_what_they_were(script: ModuleType, bits: int) -> None:
+def test_packed_weights_unpack_to_what_they_were(bits: int) -> None:
     steps = np.random.default_rng(0).integers(-8, 8, size=(6, 64)).astype(np.float32)
     steps[:, ::32] = -8  # every block reaches its end, as the source's blocks do
     weights = steps * np.float32(0.03)
-    packed, scales = script.pack(weights, bits)
+    packed, scales = pack(weights, bits)
     numbers = np.stack([packed & 15, packed >> 4], axis=-1).reshape(6, 2, 32) if bits == 4 else packed
     unpacked = (numbers.astype(np.float32) - (1 << (bits - 1))) * scales[:, :, None]
     assert np.allclose(unpacked.reshape(6, 64), weights, atol=1e-6 if bits == 4 else 1e-3)
 
 
-def test_a_source_that_is_not_one_is_refused(script: ModuleType, tmp_path: Path) -> None:
+def test_a_source_that_is_not_one_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.bin"
     wrong.write_bytes(b"not a model")
-    with pytest.raises(script.BuildError, match="文件头不对"):
-        script.read_source(wrong)
+    with pytest.raises(BuildError, match="文件头不对"):
+        read_source(wrong)
