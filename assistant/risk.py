@@ -25,8 +25,8 @@ _INJECTION = re.compile(
     r"|把以下.{0,8}当成|当作?(?:是)?(?:最新)?官方公告|输出(?:你的)?(?:配置|密钥|环境变量|指令)|api.?key",
     re.IGNORECASE,
 )
-# Chosen on the development cases: four in five dangers reach it, one ordinary question in a hundred.
-_SURE = 0.88
+# Chosen on the development cases: with the rules it finds every danger there, and alarms one ordinary question in ninety.
+_SURE = 0.8
 _CLAUSE = re.compile(r"[^，。！？!?；;\n]*[，。！？!?；;\n]?")
 
 

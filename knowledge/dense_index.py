@@ -50,7 +50,9 @@ class DenseIndex:
         self._numbers = {name: number for number, name in enumerate(names)}
         groups = [collection.name for collection in self._client.list_collections()]
         self._groups = {group: self._client.get_collection(group, embedding_function=None) for group in groups}
-        self.size = sum(group.count() for group in self._groups.values())
+        # Asked once: counting takes Chroma longer than searching.
+        self._sizes = {name: group.count() for name, group in self._groups.items()}
+        self.size = sum(self._sizes.values())
 
     @staticmethod
     def build(
@@ -96,7 +98,8 @@ class DenseIndex:
         entries = self._groups.get(group)
         if entries is None:
             return []
-        result = entries.query(query_embeddings=vector[np.newaxis], n_results=min(n, entries.count()), include=["distances"])
+        n = min(n, self._sizes[group])
+        result = entries.query(query_embeddings=vector[np.newaxis], n_results=n, include=["distances"])
         distances = (result["distances"] or [[]])[0]
         hits = [(self._numbers[name], 1.0 - float(distance)) for name, distance in zip(result["ids"][0], distances, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))

@@ -30,6 +30,15 @@ class Thresholds:
     support: float = 0.0
 
 
+def discounted(score: float, strange: float) -> float:
+    """What a score is worth when the question belongs elsewhere with this probability.
+
+    However near a passage is, it answers nothing then. The power is the one that tells the development
+    questions without an answer best from the others (F1 of refusing 0.92, 0.95, 0.97 for 1, 2, 3).
+    """
+    return float(score * (1.0 - strange) ** 3)
+
+
 class Reranker(Protocol):
     """Turns the signals of one candidate into a score in [0, 1], and knows what such a score is worth."""
 

@@ -15,7 +15,7 @@ from knowledge.index import BODIES, QUESTIONS, Index
 from knowledge.intents import load_intent_head
 from knowledge.neighbours import Vote, vote
 from knowledge.passages import Passage, RankedPassage
-from knowledge.reranking import Reranker
+from knowledge.reranking import Reranker, discounted
 from knowledge.settings import RetrievalSettings
 from knowledge.signals import (
     Reading,
@@ -37,7 +37,7 @@ _TRUST = {"law": 1.0, "regulator": 0.9, "official": 0.8, "guidance": 0.6, "news"
 _HOME_BONUS = 0.2
 _DANGERS = frozenset({"scam", "illicit", "crisis"})
 # Known questions looked at for a query: enough for the vote and for a dozen passages.
-_NEAREST_QUESTIONS = 160
+_NEAREST_QUESTIONS = 120
 # Of a passage's ways of asking, those compared with the query word by word: the nearest say it all.
 _COMPARED = 8
 
@@ -167,8 +167,7 @@ class Retriever:
             "unknown": self._unknown(query),
             "out_of_scope": strange,
         }
-        # However near a passage is, it answers nothing for a question that belongs elsewhere.
-        score = self.reranker.score(signals) * (1.0 - strange) ** 2
+        score = discounted(self.reranker.score(signals), strange)
         return score, passage, {name: round(value, 4) for name, value in signals.items()}
 
     def _unknown(self, query: Reading) -> float:

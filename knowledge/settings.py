@@ -31,7 +31,7 @@ class ChunkingSettings:
 class RetrievalSettings:
     """`candidates`: passages taken from each index before fusion; `passages`: returned after ranking."""
 
-    candidates: int = 20
+    candidates: int = 14
     passages: int = 8
 
 
