@@ -297,16 +297,18 @@ def _fit_parser() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from evals.fitting import choose_support, choose_thresholds, examples, fit, write
+    from evals.fitting import choose_silence, choose_support, choose_thresholds, examples, fit, write
 
     with closing(open_workbench(load_settings())) as bench:
         cases = load_cases(CASES_FOLDER, bench.index.documents)
         chosen = [case for case in cases if case.part == "dev" and not case.history and case.expect in ("answer", "refuse")]
-        found, names = examples(bench.retriever, chosen)
+        # First of all, since the vote depends on it.
+        silence = choose_silence(bench.retriever, chosen)
+        found, names = examples(bench.retriever, chosen, silence)
         model = bench.embedder.identity
         support = choose_support(bench.retriever)
     weights, bias = fit(found, names)
-    thresholds = replace(choose_thresholds(found, names, weights, bias), support=support)
+    thresholds = replace(choose_thresholds(found, names, weights, bias), support=support, silence=silence)
     print(report.table(["信号", "权重"], [[name, f"{weight:.3f}"] for name, weight in weights.items()]))
     print(f"常数 {bias:.3f}，门槛 {thresholds}，{len(found)} 道开发题，模型 {model}")
     if options.write:

@@ -42,12 +42,12 @@ class Example:
     relevant: npt.NDArray[np.bool_]
 
 
-def examples(retriever: Retriever, cases: Iterable[Case]) -> tuple[list[Example], list[str]]:
+def examples(retriever: Retriever, cases: Iterable[Case], silence: float) -> tuple[list[Example], list[str]]:
     """The candidates of every case that stands on its own, with the names of their signals."""
     wide = Retriever(
         retriever.index,
         retriever.embedder,
-        retriever.reranker,
+        WeightedSignals({}, 0.0, Thresholds(silence=silence), retriever.embedder.identity),
         replace(retriever.settings, passages=retriever.settings.candidates),
     )
     names: list[str] = []
@@ -106,7 +106,7 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
     """Where to refuse and where to speak plainly, from the scores of the best passages.
 
     `near`: the fewest mistakes in refusing questions without an answer, false refusals and missed ones counted
-    alike. `answer`: above it at least nine in ten best passages are right.
+    alike; of equal thresholds the highest. `answer`: above it at least nine in ten best passages are right.
     """
     reranker = WeightedSignals(weights, bias)
     best = []
@@ -124,7 +124,7 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
         refused = scores < threshold
         return float((refused & answerable).sum() + (~refused & ~answerable).sum())
 
-    near = float(min(grid, key=cost))
+    near = float(min(grid, key=lambda threshold: (cost(threshold), -threshold)))
     sure = [level for level in grid if level >= near and right[scores >= level].mean() >= 0.9]
     answer = float(sure[0]) if sure else max(near, 0.5)
     return Thresholds(answer=round(answer, 3), near=round(near, 3))
@@ -137,6 +137,12 @@ def choose_support(retriever: Retriever) -> float:
         for passage in tqdm(retriever.index.passages, desc="support")
         for start, end in iter_sentences(passage.text)
     ]
+    return round(float(np.percentile(cosines, 1)), 3)
+
+
+def choose_silence(retriever: Retriever, cases: Iterable[Case]) -> float:
+    """The cosine with the nearest known question that 99 in 100 development questions with an answer reach."""
+    cosines = [retriever.nearest_cosine(case.question) for case in cases if case.expect == "answer"]
     return round(float(np.percentile(cosines, 1)), 3)
 
 

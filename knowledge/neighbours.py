@@ -15,6 +15,9 @@ from dataclasses import dataclass
 _NEIGHBOURS = 40
 # Cosine distance behind the nearest at which a vote counts 1/e.
 _REACH = 0.05
+# Where nobody near has asked, silence votes: so many voices for a question that belongs elsewhere.
+_SILENT_VOTES = 4
+_ELSEWHERE = "out_of_scope"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,18 @@ class Vote:
     kinds: dict[str, float]
 
 
-def vote(nearest: Iterable[tuple[int | str, float]]) -> Vote:
-    """The vote of (owner, cosine) pairs, nearest first: an owner is a passage's position or the name of a kind."""
+def vote(nearest: Iterable[tuple[int | str, float]], silence: float = 0.0) -> Vote:
+    """The vote of (owner, cosine) pairs, nearest first: an owner is a passage's position or the name of a kind.
+
+    `silence`: the cosine that some known question reaches wherever the knowledge has an answer.
+    """
     voters = list(nearest)[:_NEIGHBOURS]
     shares: dict[int | str, float] = {}
     for owner, cosine in voters:
         shares[owner] = shares.get(owner, 0.0) + math.exp((cosine - voters[0][1]) / _REACH)
+    if voters and silence:
+        silent = _SILENT_VOTES * math.exp((silence - voters[0][1]) / _REACH)
+        shares[_ELSEWHERE] = shares.get(_ELSEWHERE, 0.0) + silent
     total = sum(shares.values())
     return Vote(
         passages={owner: share / total for owner, share in shares.items() if isinstance(owner, int)},

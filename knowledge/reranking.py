@@ -22,12 +22,14 @@ RANKING_FILE = Path(str(files("knowledge") / "lexicon" / "ranking.json"))
 class Thresholds:
     """What a score is worth: an answer from `answer` on, the nearest thing known from `near` on, below that nothing.
 
-    `support` is the cosine with a passage that a sentence resting on it reaches.
+    `support` is the cosine with a passage that a sentence resting on it reaches, `silence` the cosine with its
+    nearest known question that a question with an answer reaches; both are 0 for a model they were not measured on.
     """
 
     answer: float = 0.5
     near: float = 0.3
     support: float = 0.0
+    silence: float = 0.0
 
 
 def discounted(score: float, strange: float) -> float:
@@ -40,10 +42,13 @@ def discounted(score: float, strange: float) -> float:
 
 
 class Reranker(Protocol):
-    """Turns the signals of one candidate into a score in [0, 1], and knows what such a score is worth."""
+    """Turns the signals of one candidate into a score in [0, 1], and knows what it is worth and on which model."""
 
     @property
     def thresholds(self) -> Thresholds: ...
+
+    @property
+    def model(self) -> str: ...
 
     def score(self, signals: Mapping[str, float]) -> float: ...
 

@@ -77,6 +77,7 @@ class Retriever:
         self.reranker = reranker
         self.settings = settings
         self._head = load_intent_head(embedder.identity)
+        self._silence = reranker.thresholds.silence if reranker.model == embedder.identity else 0.0
         self._rows = _rows_by_passage(index)
         self._numbers = {passage.id: number for number, passage in enumerate(index.passages)}
         self._readings = lru_cache(maxsize=32768)(read)
@@ -116,6 +117,10 @@ class Retriever:
         row = self._rows[self._numbers[passage.id]][1]
         return float(self.embedder.embed_passages([normalise(text)])[0] @ self.index.vectors[row])
 
+    def nearest_cosine(self, query: str) -> float:
+        """Cosine of a query with the nearest question that is known; 0 where none is."""
+        return max((cosine for _, cosine in self._nearest(read(query).text).questions), default=0.0)
+
     def _find_nearest(self, text: str) -> _Nearest:
         vector = self.embedder.embed_query(text)
         questions = self.index.dense.search(vector, _NEAREST_QUESTIONS, QUESTIONS)
@@ -123,7 +128,7 @@ class Retriever:
         return _Nearest(
             vector,
             tuple(questions),
-            vote((entries[entry].owner, cosine) for entry, cosine in questions),
+            vote(((entries[entry].owner, cosine) for entry, cosine in questions), self._silence),
             self._head.read(text, vector) if self._head is not None else {},
         )
 

@@ -26,6 +26,12 @@ def test_nearer_questions_count_more_and_shares_add_up() -> None:
     assert found.kinds == pytest.approx({"out_of_scope": np.exp(-2) / whole})
 
 
+def test_silence_votes_for_elsewhere_where_nobody_near_has_asked() -> None:
+    near, far = vote([(3, 0.95)], 0.8).kinds["out_of_scope"], vote([(3, 0.7)], 0.8).kinds["out_of_scope"]
+    assert near < 0.2 < 0.9 < far
+    assert vote([(3, 0.1)]).kinds == {}  # a model on which silence was not measured
+
+
 def test_nobody_votes_where_nothing_is_known() -> None:
     assert (vote([]).passages, vote([]).kinds) == ({}, {})
 
