@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
 _FOLLOW_UPS = 3
-# From here on a question that names none of the products is more likely about something else.
+# From here on a question that does not name 借呗 is more likely about something else.
 _STRANGE = 0.5
 
 
@@ -268,10 +268,10 @@ def _refuse(blank: Answer, ranked: Sequence[RankedPassage]) -> Answer:
 
 
 def _is_on_subject(standalone: str, ranked: Sequence[RankedPassage]) -> bool:
-    """Whether it names one of the products, or a matter of theirs that is not somebody else's (another bank's limit)."""
+    """Whether it names 借呗, or a product or matter that is not somebody else's (another bank's limit)."""
     reading = read(standalone)
     strange = dict(ranked[0].signals)["out_of_scope"] if ranked else 1.0
-    return bool(reading.products) or bool(reading.matters and strange < _STRANGE)
+    return "借呗" in reading.products or (bool(reading.products | reading.matters) and strange < _STRANGE)
 
 
 def _choices(standalone: str, guided: Place | None, turns: Sequence[Turn]) -> Place | None:
