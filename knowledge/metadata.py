@@ -27,9 +27,8 @@ def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
         raise DocumentError(name, f"文档头或注释有 {len(text)} 字，上限是 {_MAX_CHARS} 字。", first_line)
     try:
         value = yaml.load(text, Loader=_Loader)  # noqa: S506 - builds strings, lists and dicts only
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = first_line + (mark.line if mark else 0)
+    except yaml.MarkedYAMLError:
+        line = first_line + _line_of_mistake(text)
         raise DocumentError(name, "YAML 格式有误，常见原因是冒号、引号或缩进；含冒号的句子请加引号。", line) from None
     except (yaml.YAMLError, RecursionError):
         raise DocumentError(name, "YAML 格式有误或嵌套太深。", first_line) from None
@@ -38,6 +37,15 @@ def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise DocumentError(name, "这里应当是“字段: 内容”的形式。", first_line)
     return value
+
+
+def _line_of_mistake(text: str) -> int:
+    """Where YAML is wrong, from 0: the slow loader tells it more exactly than libyaml does."""
+    try:
+        yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds strings, lists and dicts only
+    except yaml.MarkedYAMLError as error:
+        return error.problem_mark.line if error.problem_mark else 0
+    return 0
 
 
 def string(values: Mapping[str, Any], key: str, name: str, line: int) -> str | None:
