@@ -15,8 +15,6 @@ from knowledge.passages import SOURCE_TYPES, SourceType
 # The registry of sources is the one file that may be long.
 _REGISTRY = "sources.yaml"
 _MAX_CHARS = 16_000
-# Ten times as fast where PyYAML was built with libyaml.
-_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
 
@@ -26,9 +24,10 @@ def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
     if len(text) > _MAX_CHARS and name.rpartition("/")[2] != _REGISTRY:
         raise DocumentError(name, f"文档头或注释有 {len(text)} 字，上限是 {_MAX_CHARS} 字。", first_line)
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - builds strings, lists and dicts only
-    except yaml.MarkedYAMLError:
-        line = first_line + _line_of_mistake(text)
+        value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader builds strings, lists and dicts only
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = first_line + (mark.line if mark else 0)
         raise DocumentError(name, "YAML 格式有误，常见原因是冒号、引号或缩进；含冒号的句子请加引号。", line) from None
     except (yaml.YAMLError, RecursionError):
         raise DocumentError(name, "YAML 格式有误或嵌套太深。", first_line) from None
@@ -37,15 +36,6 @@ def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise DocumentError(name, "这里应当是“字段: 内容”的形式。", first_line)
     return value
-
-
-def _line_of_mistake(text: str) -> int:
-    """Where YAML is wrong, from 0: the slow loader tells it more exactly than libyaml does."""
-    try:
-        yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds strings, lists and dicts only
-    except yaml.MarkedYAMLError as error:
-        return error.problem_mark.line if error.problem_mark else 0
-    return 0
 
 
 def string(values: Mapping[str, Any], key: str, name: str, line: int) -> str | None:
