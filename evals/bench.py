@@ -19,6 +19,7 @@ from knowledge.dense_index import DenseIndex
 from knowledge.embedding import Vectors, load_embedder
 from knowledge.index import QUESTIONS
 from knowledge.keyword_index import KeywordIndex
+from knowledge.retriever import NEAREST_QUESTIONS
 
 _QUERIES = 200
 _WARM_UP = 5
@@ -47,7 +48,7 @@ def bench(workbench: Workbench, *, show: bool = True) -> list[Timing]:
     assistant = workbench.assistant_over(workbench.retriever)
     return [
         _time("计算查询向量", embedder.embed_query, normal, show),
-        _time("向量检索", lambda text: index.dense.search(vectors[text], n, QUESTIONS), normal, show),
+        _time("向量检索", lambda text: index.dense.search(vectors[text], NEAREST_QUESTIONS, QUESTIONS), normal, show),
         _time("关键词检索", lambda text: index.keyword.search(text, n), normal, show),
         _time("检索全程", workbench.retriever.retrieve, questions, show),
         _time("回答全程", assistant.ask, questions, show),
@@ -75,6 +76,7 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
     """
     rng = np.random.default_rng(_SEED)
     texts = [entry.text for entry in workbench.index.entries]
+    words = workbench.settings.knowledge.retrieval.candidates * 5
     questions = [normalise(question) for question in questions_of(workbench, _SCALE_QUERIES)]
     asked = {question: workbench.embedder.embed_query(question) for question in questions}
     for size in _sizes(largest):
@@ -91,7 +93,7 @@ def scale(workbench: Workbench, largest: int, *, show: bool = True) -> Iterator[
             dense, keyword = DenseIndex(folder / "dense", names), KeywordIndex.open(folder / "keyword", size)
 
             def search(question: str, dense: DenseIndex = dense, keyword: KeywordIndex = keyword) -> object:
-                return dense.search(asked[question], 150, QUESTIONS), keyword.search(question, 150)
+                return dense.search(asked[question], NEAREST_QUESTIONS, QUESTIONS), keyword.search(question, words)
 
             timing = _time(f"{size} 段", search, questions, show)
             dense.close()

@@ -37,7 +37,7 @@ _TRUST = {"law": 1.0, "regulator": 0.9, "official": 0.8, "guidance": 0.6, "news"
 _HOME_BONUS = 0.2
 _DANGERS = frozenset({"scam", "illicit", "crisis"})
 # Known questions looked at for a query: enough for the vote and for a dozen passages.
-_NEAREST_QUESTIONS = 120
+NEAREST_QUESTIONS = 120
 # Of a passage's ways of asking, those compared with the query word by word: the nearest say it all.
 _COMPARED = 8
 
@@ -123,7 +123,7 @@ class Retriever:
 
     def _find_nearest(self, text: str) -> _Nearest:
         vector = self.embedder.embed_query(text)
-        questions = self.index.dense.search(vector, _NEAREST_QUESTIONS, QUESTIONS)
+        questions = self.index.dense.search(vector, NEAREST_QUESTIONS, QUESTIONS)
         entries = self.index.entries
         return _Nearest(
             vector,
