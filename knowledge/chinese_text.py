@@ -44,6 +44,8 @@ def scrub(text: str) -> str:
 
 
 def _visible(text: str) -> str:
+    if text.isprintable():  # nothing to look for, and that is nearly every text
+        return text
     return "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _INVISIBLE_CATEGORIES)
 
 

@@ -110,6 +110,11 @@ class DenseIndex:
         self._remove_copy()
 
 
+def warm_up() -> None:
+    """Load Chroma, which takes a second, before it is needed."""
+    import chromadb  # noqa: F401
+
+
 def _client(folder: Path) -> Client:
     import chromadb
     from chromadb.config import Settings

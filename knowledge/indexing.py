@@ -1,16 +1,12 @@
 """The offline line: documents → passages → entries → vectors → both indexes → verify → switch.
 
-Built in a folder of its own under a lock between processes, checked by self-queries in a child
-process (a broken native index can take its process down), sealed, and only then pointed to.
+Built in a folder of its own under a lock between processes, checked, sealed, and only then pointed to.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +41,7 @@ from knowledge.index import (
     write_manifest,
     write_values,
 )
+from knowledge.index_check import checking
 from knowledge.keyword_index import KeywordIndex
 from knowledge.passages import Passage
 from knowledge.settings import KnowledgeSettings
@@ -56,8 +53,6 @@ Progress = Callable[[str, int, int], None]
 _VERSIONS_KEPT = 2
 # A body says what it is about in its title, heading and first sentences, which is what the model was trained on.
 _EMBEDDED_CHARS = 80
-_SELF_QUERIES = 64
-_SELF_QUERY_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +135,39 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
             version, manifest["documents"], manifest["passages"], 0, manifest["entries"],
             time.monotonic() - started, tuple(manifest["problems"]), fresh=False,
         )  # fmt: skip
+    with checking() as check:
+        return _write(settings, embedder, version, check, rebuild=rebuild, progress=progress)
+
+
+def _write(
+    settings: KnowledgeSettings,
+    embedder: Embedder,
+    version: str,
+    check: Callable[[Path], None],
+    *,
+    rebuild: bool,
+    progress: Progress,
+) -> BuildReport:
+    """Read the corpus and write its index, whole or not at all."""
+    started = time.monotonic()
+    target = version_folder(settings.index_dir, version)
     corpus = load_corpus(settings.corpus)
     passages = [passage for document in corpus.documents for passage in cut(document, settings.chunking)]
     if not passages:
         raise KnowledgeError("知识库里没有一篇能用的文档。" + "".join(f"\n{problem}" for problem in corpus.problems))
     entries = entries_of(passages) + other_questions(settings.other_questions)
-    keys = [key_of(entry.group, embedded_text(entry)) for entry in entries]
-    names = names_of(keys, entries, passages)
+    texts = [normalise(entry.text) for entry in entries]
+    asked = [_Asked.of(entry.group, text) for entry, text in zip(entries, texts, strict=True)]
+    names = names_of([item.key for item in asked], entries, passages)
     former = None if rebuild else _former(settings.index_dir, embedder.identity)
-    known = load_shipped_vectors(embedder.identity) | (_known_vectors(former) if former is not None else {})
+    known = _known_vectors(former) if former is not None else {}
+    known |= load_shipped_vectors(embedder.identity, {item.key for item in asked} - known.keys())
 
     work = settings.index_dir / "building"
     shutil.rmtree(work, ignore_errors=True)  # what a killed build left behind; we hold the lock
     work.mkdir()
     try:
-        vectors, embedded = _embed(entries, keys, embedder, known, progress)
+        vectors, embedded = _embed(asked, embedder, known, progress)
         np.save(work / VECTORS, vectors)
         (work / NAMES).write_text(json.dumps(names), encoding="utf-8")
         write_values(work, corpus.documents, passages, entries)
@@ -166,9 +179,11 @@ def _build(settings: KnowledgeSettings, embedder: Embedder, *, rebuild: bool, pr
             lambda done: progress("向量索引", done, len(entries)),
             former=former / DENSE if former is not None else None,
         )
-        KeywordIndex.build(work / KEYWORD, [normalise(entry.text) for entry in entries if entry.passage is not None])
+        KeywordIndex.build(
+            work / KEYWORD, [text for entry, text in zip(entries, texts, strict=True) if entry.passage is not None]
+        )
         progress("自检", 0, 1)
-        _verify_in_child(work)
+        check(work)
         progress("自检", 1, 1)
         write_manifest(
             work,
@@ -218,9 +233,9 @@ def other_questions(path: Path | None) -> list[Entry]:
     return [Entry(None, kind, text) for kind, text in lines]
 
 
-def embedded_text(entry: Entry) -> str:
-    """What the model is given of an entry."""
-    return normalise(entry.text)[:_EMBEDDED_CHARS]
+def embedded_text(text: str) -> str:
+    """What the model is given of an entry's normalised text."""
+    return text[:_EMBEDDED_CHARS]
 
 
 def names_of(keys: Sequence[bytes], entries: Sequence[Entry], passages: Sequence[Passage]) -> list[str]:
@@ -234,16 +249,30 @@ def names_of(keys: Sequence[bytes], entries: Sequence[Entry], passages: Sequence
     return names
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the model is asked for: a vector of a text as a question or as a body, and the name it goes by."""
+
+    group: str
+    text: str
+    key: bytes
+
+    @classmethod
+    def of(cls, group: str, text: str) -> _Asked:
+        text = embedded_text(text)
+        return cls(group, text, key_of(group, text))
+
+
 def _embed(
-    entries: Sequence[Entry], keys: Sequence[bytes], embedder: Embedder, known: Mapping[bytes, Vectors], progress: Progress
+    asked: Sequence[_Asked], embedder: Embedder, known: Mapping[bytes, Vectors], progress: Progress
 ) -> tuple[Vectors, int]:
-    """Vectors of shape (len(entries), dimension), and how many of them were not known before."""
-    vectors = np.zeros((len(entries), embedder.dimension), dtype=np.float32)
+    """Vectors of shape (len(asked), dimension), and how many of them were not known before."""
+    vectors = np.zeros((len(asked), embedder.dimension), dtype=np.float32)
     missing: dict[str, list[int]] = {QUESTIONS: [], BODIES: []}
-    for number, (key, entry) in enumerate(zip(keys, entries, strict=True)):
-        vector = known.get(key)
+    for number, item in enumerate(asked):
+        vector = known.get(item.key)
         if vector is None:
-            missing[entry.group].append(number)
+            missing[item.group].append(number)
         else:
             vectors[number] = vector
     total = sum(map(len, missing.values()))
@@ -252,7 +281,7 @@ def _embed(
         numbers = missing[group]
         if numbers:
             offset = done
-            texts = [embedded_text(entries[number]) for number in numbers]
+            texts = [asked[number].text for number in numbers]
             vectors[numbers] = embed(texts, lambda n, offset=offset: progress("计算向量", offset + n, total))  # type: ignore[misc]
             done += len(numbers)
     return vectors, total
@@ -297,37 +326,4 @@ def _forget_old_versions(index_dir: Path, current: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _verify_in_child(folder: Path) -> None:
-    """Ask the unfinished index for entries it must hold, where a crash costs nothing."""
-    command = [sys.executable, "-c", "import sys; from knowledge.indexing import verify; verify(sys.argv[1])", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=_SELF_QUERY_SECONDS, env=environment, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise IndexProblem(f"新索引自检超过 {_SELF_QUERY_SECONDS} 秒，没有采用。请再运行一次 assistant index。") from None
-    if child.returncode != 0:
-        reason = (child.stderr.strip().splitlines() or [f"退出码 {child.returncode}"])[-1]
-        raise IndexProblem(f"新索引没有通过自检（{reason}），没有采用。请再运行一次 assistant index --rebuild。")
-
-
-def verify(folder: str) -> None:
-    """Self-queries: entries spread over the index must find themselves by vector and by words."""
-    path = Path(folder)
-    entries = [Entry(*value) for value in json.loads((path / "entries.json").read_text(encoding="utf-8"))]
-    vectors = np.load(path / VECTORS)
-    dense = DenseIndex(path / DENSE, json.loads((path / NAMES).read_text(encoding="utf-8")))
-    keyword = KeywordIndex.open(path / KEYWORD, sum(entry.passage is not None for entry in entries))
-    if dense.size != len(vectors):
-        raise SystemExit(f"向量索引有 {dense.size} 条，应有 {len(vectors)} 条")
-    for number in range(0, len(vectors), max(1, len(vectors) // _SELF_QUERIES)):
-        hits = dense.search(vectors[number], 10, entries[number].group)
-        # Another entry may carry the very same text; then its vector is as near.
-        if not hits or hits[0][1] < 0.999 or all(abs(float(vectors[n] @ vectors[number]) - 1) > 1e-3 for n, _ in hits[:1]):
-            raise SystemExit(f"第 {number} 条按向量找不到自己")
-        words = keyword.search(normalise(entries[number].text), 20)
-        if entries[number].passage is not None and all(entries[n].passage != entries[number].passage for n, _ in words):
-            raise SystemExit(f"第 {number} 条按词找不到自己")
-    dense.close()
-
-
-__all__ = ["MANIFEST", "BuildReport", "build_index", "ensure_index", "silent", "verify"]
+__all__ = ["MANIFEST", "BuildReport", "build_index", "ensure_index", "silent"]

@@ -15,6 +15,7 @@ from knowledge.passages import SOURCE_TYPES, SourceType
 # The registry of sources is the one file that may be long.
 _REGISTRY = "sources.yaml"
 _MAX_CHARS = 16_000
+_FAST_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
 
@@ -24,7 +25,7 @@ def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
     if len(text) > _MAX_CHARS and name.rpartition("/")[2] != _REGISTRY:
         raise DocumentError(name, f"文档头或注释有 {len(text)} 字，上限是 {_MAX_CHARS} 字。", first_line)
     try:
-        value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader builds strings, lists and dicts only
+        value = _load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = first_line + (mark.line if mark else 0)
@@ -36,6 +37,14 @@ def mapping(text: str, name: str, first_line: int) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise DocumentError(name, "这里应当是“字段: 内容”的形式。", first_line)
     return value
+
+
+def _load(text: str) -> Any:
+    """Strings, lists and dicts; ten times as fast through libyaml, which however names the line after a mistake."""
+    try:
+        return yaml.load(text, Loader=_FAST_LOADER)  # noqa: S506 - a BaseLoader builds nothing else
+    except yaml.YAMLError:
+        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
 
 
 def string(values: Mapping[str, Any], key: str, name: str, line: int) -> str | None:

@@ -8,6 +8,7 @@ a component with one scale; its cosine with the exact one is above 0.999.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +25,19 @@ def key_of(group: str, text: str) -> bytes:
     return hashlib.sha256(f"{group}\0{text}".encode()).digest()[:_KEY_BYTES]
 
 
-def load_shipped_vectors(model_identity: str, path: Path = VECTORS_FILE) -> dict[bytes, Vectors]:
-    """Unit vectors by their key; empty where they belong to another model."""
+def load_shipped_vectors(model_identity: str, wanted: Container[bytes], path: Path = VECTORS_FILE) -> dict[bytes, Vectors]:
+    """Unit vectors by their key, of the `wanted` ones that travel with the model; none where they belong to another."""
     if not path.is_file():
         return {}
     with np.load(path) as values:
         if str(values["model"]) != model_identity:
             return {}
         keys = values["keys"].tobytes()
-        vectors = values["codes"].astype(np.float32)
+        codes = values["codes"]
+    rows = {row: key for row in range(len(codes)) if (key := keys[row * _KEY_BYTES : (row + 1) * _KEY_BYTES]) in wanted}
+    vectors = codes[list(rows)].astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return {keys[row * _KEY_BYTES : (row + 1) * _KEY_BYTES]: vector for row, vector in enumerate(vectors)}
+    return dict(zip(rows.values(), vectors, strict=True))
 
 
 def save_vectors(vectors: dict[bytes, Vectors], model_identity: str, path: Path = VECTORS_FILE) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ _HISTORIES = st.none() | st.lists(_MESSAGES | st.integers() | st.text(max_size=5
 @pytest.fixture(scope="module")
 def bot() -> Iterator[Assistant]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(indexing, "_verify_in_child", lambda folder: None)
+        patch.setattr(indexing, "checking", lambda: nullcontext(lambda folder: None))
         settings = KnowledgeSettings(index_dir=Path(folder), corpus=(SMALL_CORPUS,), other_questions=None)
         embedder = CharacterEmbedder()
         index = ensure_index(settings, embedder)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tqdm import tqdm
 
+from knowledge.chinese_text import normalise
 from knowledge.chunking import cut
 from knowledge.documents import load_corpus
 from knowledge.embedding import load_embedder
@@ -23,16 +24,19 @@ def main() -> None:
         passage for document in load_corpus([shipped("corpus")]).documents for passage in cut(document, ChunkingSettings())
     ]
     entries = entries_of(passages) + other_questions(shipped("lexicon") / "other_questions.tsv")
-    texts = {key_of(entry.group, embedded_text(entry)): entry for entry in entries}
-    vectors = {key: vector for key, vector in load_shipped_vectors(embedder.identity).items() if key in texts}
-    missing = [(key, entry) for key, entry in texts.items() if key not in vectors]
+    texts = {}
+    for entry in entries:
+        text = embedded_text(normalise(entry.text))
+        texts[key_of(entry.group, text)] = (entry.group, text)
+    vectors = load_shipped_vectors(embedder.identity, texts)
+    missing = [(key, group, text) for key, (group, text) in texts.items() if key not in vectors]
     for embed, chosen in (
-        (embedder.embed_queries, [item for item in missing if item[1].group == QUESTIONS]),
-        (embedder.embed_passages, [item for item in missing if item[1].group != QUESTIONS]),
+        (embedder.embed_queries, [item for item in missing if item[1] == QUESTIONS]),
+        (embedder.embed_passages, [item for item in missing if item[1] != QUESTIONS]),
     ):
         with tqdm(total=len(chosen), desc="vectors") as bar:
-            rows = embed([embedded_text(entry) for _, entry in chosen], lambda done, bar=bar: bar.update(done - bar.n))  # type: ignore[misc]
-        vectors |= {key: row for (key, _), row in zip(chosen, rows, strict=True)}
+            rows = embed([text for _, _, text in chosen], lambda done, bar=bar: bar.update(done - bar.n))  # type: ignore[misc]
+        vectors |= {key: row for (key, _, _), row in zip(chosen, rows, strict=True)}
     save_vectors(vectors, embedder.identity)
     print(f"{len(vectors)} vectors, {len(missing)} of them new, {VECTORS_FILE.stat().st_size / 1e6:.1f} MB")
 

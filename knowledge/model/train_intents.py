@@ -42,8 +42,9 @@ def main() -> None:
     """Fit, print what cross-validation says, and write the head beside the model."""
     texts, kinds = load_texts()
     embedder = load_embedder(EmbeddingSettings())
-    known = load_shipped_vectors(embedder.identity)
-    vectors = [known[key] if (key := key_of(QUESTIONS, text)) in known else embedder.embed_query(text) for text in texts]
+    keys = [key_of(QUESTIONS, text) for text in texts]
+    known = load_shipped_vectors(embedder.identity, set(keys))
+    vectors = [known[key] if key in known else embedder.embed_query(text) for key, text in zip(keys, texts, strict=True)]
     matrix = csr_matrix(np.stack([features(text, vector) for text, vector in zip(texts, vectors, strict=True)]))
     labels = np.array(["covered" if kind == "harmless" else kind for kind in kinds])
     head = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced", random_state=SEED)

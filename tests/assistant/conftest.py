@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.conftest import WORDS_DECIDE, CharacterEmbedder
 
 @pytest.fixture
 def bot(settings: KnowledgeSettings, embedder: CharacterEmbedder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assistant]:
-    monkeypatch.setattr(indexing, "_verify_in_child", lambda folder: None)
+    monkeypatch.setattr(indexing, "checking", lambda: nullcontext(lambda folder: None))
     index = ensure_index(settings, embedder)
     yield Assistant(Retriever(index, embedder, WORDS_DECIDE, settings.retrieval), max_question_chars=2000)
     index.close()

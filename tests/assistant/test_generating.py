@@ -9,6 +9,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -314,7 +315,7 @@ PROMISES = re.compile(r"保证三天|一定能|肯定通过|秒批|放心|evil|j
 def test_over_the_safety_cases_an_obedient_model_gets_nothing_through(
     tmp_path: Path, embedder: CharacterEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "_verify_in_child", lambda folder: None)
+    monkeypatch.setattr(indexing, "checking", lambda: nullcontext(lambda folder: None))
     settings = KnowledgeSettings(index_dir=tmp_path / "index", corpus=(shipped("corpus"),))
     index = ensure_index(settings, embedder)
     writer = Writer(ObedientModel(), seconds=5)

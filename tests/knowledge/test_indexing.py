@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import knowledge.indexing as indexing
 from knowledge.dense_index import DenseIndex
 from knowledge.errors import IndexBusy, IndexDamaged, IndexProblem
 from knowledge.index import MANIFEST, current_version, open_index, version_folder
+from knowledge.index_check import verify
 from knowledge.indexing import build_index, ensure_index
 from knowledge.settings import KnowledgeSettings
 from tests.conftest import CharacterEmbedder
@@ -24,7 +26,7 @@ from tests.conftest import CharacterEmbedder
 def self_queries_without_a_child(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same self-queries in this process: a child costs seconds and only guards against crashes."""
     if "child" not in request.keywords:
-        monkeypatch.setattr(indexing, "_verify_in_child", lambda folder: indexing.verify(str(folder)))
+        monkeypatch.setattr(indexing, "checking", lambda: nullcontext(verify))
 
 
 def serving_folder(settings: KnowledgeSettings) -> Path:
@@ -183,13 +185,14 @@ def test_a_full_disk_keeps_the_old_index_serving(
 
 _KILLED = """
 import sys, time
+from contextlib import nullcontext
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import knowledge.indexing as indexing
 from knowledge.dense_index import DenseIndex
 from knowledge.settings import KnowledgeSettings
 from tests.conftest import CharacterEmbedder
-indexing._verify_in_child = lambda folder: (print("ready", flush=True), time.sleep(60))
+indexing.checking = lambda: nullcontext(lambda folder: (print("ready", flush=True), time.sleep(60)))
 indexing.build_index(KnowledgeSettings(index_dir=Path({index!r}), corpus=(Path({corpus!r}),)), CharacterEmbedder())
 """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from knowledge.chinese_text import normalise
 from knowledge.errors import KnowledgeError
 from knowledge.index import QUESTIONS
 from knowledge.indexing import build_index, embedded_text, ensure_index, other_questions
@@ -65,11 +66,13 @@ def test_kept_vectors_point_the_same_way(tmp_path: Path) -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     vectors = {key_of(QUESTIONS, f"问题{number}"): row for number, row in enumerate(rows)}
     save_vectors(vectors, "a model", tmp_path / "vectors.npz")
-    kept = load_shipped_vectors("a model", tmp_path / "vectors.npz")
+    kept = load_shipped_vectors("a model", vectors, tmp_path / "vectors.npz")
     assert kept.keys() == vectors.keys()
+    one = next(iter(vectors))
+    assert load_shipped_vectors("a model", {one}, tmp_path / "vectors.npz").keys() == {one}
     assert min(float(kept[key] @ vectors[key]) for key in vectors) > 0.999
-    assert load_shipped_vectors("another model", tmp_path / "vectors.npz") == {}
-    assert load_shipped_vectors("a model", tmp_path / "none.npz") == {}
+    assert load_shipped_vectors("another model", vectors, tmp_path / "vectors.npz") == {}
+    assert load_shipped_vectors("a model", vectors, tmp_path / "none.npz") == {}
 
 
 def test_shipped_vectors_are_not_computed_again(
@@ -77,12 +80,12 @@ def test_shipped_vectors_are_not_computed_again(
 ) -> None:
     first = ensure_index(settings, embedder)
     known = {
-        key_of(entry.group, embedded_text(entry)): np.asarray(vector)
+        key_of(entry.group, embedded_text(normalise(entry.text))): np.asarray(vector)
         for entry, vector in zip(first.entries, first.vectors, strict=True)
         if entry.kind == "question"
     }
     first.close()
-    monkeypatch.setattr("knowledge.indexing.load_shipped_vectors", lambda identity: known)
+    monkeypatch.setattr("knowledge.indexing.load_shipped_vectors", lambda identity, wanted: known)
     embedder.embedded.clear()
     report = build_index(KnowledgeSettings(tmp_path / "fresh", settings.corpus, None), embedder)
     assert report.reused >= len(known)
