@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from knowledge.homophones import respell
 from knowledge.pinyin import read_pinyin
 
 if TYPE_CHECKING:
@@ -49,15 +50,18 @@ def _visible(text: str) -> str:
     return "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _INVISIBLE_CATEGORIES)
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, *, by_ear: bool = True) -> str:
     """The one form in which queries and index entries are compared.
 
     Scrubbed, lower case, simplified characters, pinyin read, known misspellings and old names
-    replaced, spaces collapsed. Idempotent.
+    replaced, spaces collapsed, characters typed for others of the same sound put right (unless
+    `by_ear` is false). Idempotent.
     """
     text = _converter().convert(unicodedata.normalize("NFKC", scrub(text)).lower())
     for _ in range(3):  # a replacement can complete another one; three rounds reach the fixed point
         replaced = _replace_typed_forms(text)
+        if by_ear:
+            replaced = respell(replaced, _is_word)
         if replaced == text:
             break
         text = replaced
@@ -95,6 +99,11 @@ def segment(text: str) -> list[str]:
 def words_of(text: str) -> list[str]:
     """Words of a normalised text, punctuation left out."""
     return [word for word in _segmenter().cut(text) if _WORD.search(word)]
+
+
+def _is_word(characters: str) -> bool:
+    """Whether the dictionary holds them as one word (nothing is guessed from their shape)."""
+    return len(_segmenter().cut(characters, False)) == 1
 
 
 def _replace_typed_forms(text: str) -> str:

@@ -32,10 +32,10 @@ from knowledge.passages import Document, Passage, Section, Source
 from knowledge.settings import KnowledgeSettings, shipped
 
 # Raised whenever the layout of the folder or the text of an entry changes.
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 # What the lexicon puts into an index; concepts, products and ranking only read queries.
-_INDEXED_LEXICON = ("words.txt", "typed_forms.tsv", "wordings/*.jsonl")
+_INDEXED_LEXICON = ("words.txt", "typed_forms.tsv", "pinyin.tsv", "pairs.tsv", "sounds.tsv", "wordings/*.jsonl")
 DENSE, KEYWORD, VECTORS, NAMES = "dense", "keyword", "vectors.npy", "names.json"
 # The two groups of entries: what people ask, and what the passages say.
 QUESTIONS, BODIES = "questions", "bodies"

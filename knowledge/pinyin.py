@@ -13,8 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 
 TABLE = Path(str(files("knowledge") / "lexicon" / "pinyin.tsv"))
-# Shorter runs are mostly abbreviations and English: app, vip, ok.
-_LEAST_LETTERS = 5
+# Shorter runs are mostly abbreviations and English (app, vip, ok); one of four letters must be a single word.
+_LEAST_LETTERS = 4
+_LEAST_LETTERS_OF_A_PHRASE = 5
 _LONGEST = 24
 
 
@@ -38,15 +39,26 @@ def read_pinyin(letters: str) -> str | None:
             if present is None or before[0] + cost < present[0]:
                 best[end] = (before[0] + cost, (*before[1], word))
     found = best[-1]
-    return "".join(found[1]) if found is not None and any(len(word) > 1 for word in found[1]) else None
+    if found is None or (len(letters) < _LEAST_LETTERS_OF_A_PHRASE and len(found[1]) > 1):
+        return None
+    return "".join(found[1]) if any(len(word) > 1 for word in found[1]) else None
+
+
+def known_words() -> dict[str, int]:
+    """The words of the known questions and how often they stand there."""
+    return {word: count for _, word, count in _rows()}
 
 
 @cache
 def _table() -> dict[str, tuple[str, float]]:
     """For each spelling the most frequent word and its cost, the negative logarithm of its share."""
-    rows = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines()]
-    total = sum(int(count) for _, _, count in rows)
+    total = sum(count for _, _, count in _rows())
     table: dict[str, tuple[str, float]] = {}
-    for spelled, word, count in rows:  # most frequent first
-        table.setdefault(spelled, (word, -math.log(int(count) / total)))
+    for spelled, word, count in _rows():  # most frequent first
+        table.setdefault(spelled, (word, -math.log(count / total)))
     return table
+
+
+def _rows() -> list[tuple[str, str, int]]:
+    lines = (line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines())
+    return [(spelled, word, int(count)) for spelled, word, count in lines]
