@@ -195,6 +195,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 def _bench_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="assistant eval bench", description="检索和向量计算的耗时。")
     parser.add_argument("--scale", type=_positive, metavar="N", help="用造出来的段落量到 N 段，画规模曲线")
+    parser.add_argument("--refresh", action="store_true", help="改一篇文档，量刷新索引要多久")
     parser.add_argument("--report", type=Path, metavar="DIR", help="把规模曲线写成 scaling.html")
     return parser
 
@@ -205,18 +206,20 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _bench_on(workbench: Workbench, options: argparse.Namespace) -> int:
-    from evals.bench import bench, ratios, scale
+    from evals.bench import bench, peak_memory, refresh, render, scale
 
+    if options.refresh:
+        done = refresh(workbench)
+        print(f"改一篇文档后刷新：{done.seconds:.1f} 秒，新算向量 {done.embedded} 条，沿用 {done.reused} 条。")
+        return EXIT_OK
     if options.scale is None:
-        timings = bench(workbench)
-        rows = [[timing.name, str(timing.n), f"{timing.p50:.2f}", f"{timing.p95:.2f}"] for timing in timings]
-        print(report.table(["环节", "次数", "p50 毫秒", "p95 毫秒"], rows))
-        print("\n".join(ratios(timings)))
+        print(render(bench(workbench)))
         return EXIT_OK
     points = []
     for size, p50, p95 in scale(workbench, options.scale):
         points.append((size, p50, p95))
         print(f"{size:>9,} 段  p50 {p50:.2f} 毫秒  p95 {p95:.2f} 毫秒", flush=True)
+    print(f"内存最多用到 {peak_memory():.0f} MB（连同建索引）")
     if options.report is not None:
         from evals.page import write_plot
         from evals.plots import scaling_plot
