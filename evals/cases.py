@@ -17,7 +17,7 @@ from typing import Any, Literal, cast, get_args
 from knowledge.passages import Document, Passage
 
 Family = Literal[
-    "answerable", "lookalike", "paraphrase", "double", "followup", "unanswerable", "false_premise", "safety", "harmless", "noise"
+    "answerable", "plain", "lookalike", "paraphrase", "double", "followup", "unanswerable", "false_premise", "safety", "harmless", "noise"
 ]
 Part = Literal["dev", "test"]
 Expect = Literal["answer", "refuse", "safety", "clarify_ok"]
@@ -33,6 +33,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 # What a family may expect; families that are not named may expect anything.
 _EXPECTED: Mapping[str, frozenset[str]] = {
     "answerable": frozenset({"answer", "clarify_ok"}),
+    "plain": frozenset({"answer", "clarify_ok"}),
     "unanswerable": frozenset({"refuse", "clarify_ok"}),
     "harmless": frozenset({"answer", "refuse", "clarify_ok"}),
 }
