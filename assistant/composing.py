@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from assistant.answer import Sentence
 from assistant.evidence import Evidence, Line, lines
-from assistant.prompts import CANNOT_SEE, CLOSEST
+from assistant.prompts import CANNOT_SEE, CLOSEST, CONTRADICTED
 from knowledge.signals import read
 
 _STEPS = 3
@@ -50,6 +50,7 @@ def compose(question: str, evidence: Evidence) -> Draft:
     for marker, line in _statements(question, evidence):
         sentences.append(Sentence(line.text, (marker,)))
         used.setdefault(marker, []).append(line)
+    sentences += _contradiction(evidence, used)
     for marker, line in _steps(evidence):
         is_ruled_out = "逾期" in line.text and _NEVER_OVERDUE.search(question)
         if len(steps) < _STEPS and not is_ruled_out and all(step.text != line.text for step in steps):
@@ -64,6 +65,16 @@ def _opening(question: str, evidence: Evidence, sentences: list[Sentence]) -> li
         return [Sentence(CLOSEST)]
     is_own = _OWN_STATE.search(question) and all("看不到" not in sentence.text for sentence in sentences)
     return [Sentence(CANNOT_SEE)] if is_own else []
+
+
+def _contradiction(evidence: Evidence, used: Collection[int]) -> list[Sentence]:
+    """Where an article stands beside the passages that correct it, one sentence says so, with the markers of all."""
+    articles = [
+        marker for marker, ranked in enumerate(evidence.answers, 1) if ranked.passage.claims and marker > 1 and marker in used
+    ]
+    if not articles:
+        return []
+    return [Sentence(CONTRADICTED, (*(marker for marker in used if marker < articles[0]), articles[0]))]
 
 
 def _statements(question: str, evidence: Evidence) -> Iterator[tuple[int, Line]]:

@@ -30,7 +30,7 @@ def verified(draft: Draft, evidence: Evidence) -> Draft:
 
 
 def _is_supported(sentence: Sentence, evidence: Evidence) -> bool:
-    if not sentence.markers:
+    if not sentence.markers or sentence.text in CONNECTING:
         return sentence.text in CONNECTING
     if is_promise(sentence.text):
         return False

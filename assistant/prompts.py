@@ -14,12 +14,14 @@ NEAREST = "你也可以换个说法，或者看看这些有答案的问题。"
 # —— 连接句：本身不陈述事实，所以没有引用 ——
 CLOSEST = "知识库里最接近的是下面这一条，请看看是不是你要问的。"
 CANNOT_SEE = "我看不到你的账户，下面说的是一般情况，请以你自己页面上写的为准。"
+# Carries the markers of both: the sources that put it right, then the article.
+CONTRADICTED = "其中网络文章的说法和其他出处不一致，请以其他出处为准。"
 MASKED = "为保护你，消息里的个人信息已经隐去；请不要在这里发送手机号、证件号、卡号、验证码或密码。"
 WHICH_SYMPTOM = "你遇到的是哪一种情况？点一个，我再具体说。"
 MODEL_UNAVAILABLE = "对话模型这次没有用上，以上内容直接取自知识库原文。"
 WRITTEN_BY_MODEL = "这个回答由对话模型写成，每句话都和出处核对过。"
 MODEL_INTERRUPTED = "以上由对话模型写成，后面的内容直接取自知识库原文。"
-CONNECTING = frozenset({CLOSEST, CANNOT_SEE, MASKED, WHICH_SYMPTOM, MODEL_UNAVAILABLE, MODEL_INTERRUPTED})
+CONNECTING = frozenset({CLOSEST, CANNOT_SEE, CONTRADICTED, MASKED, WHICH_SYMPTOM, MODEL_UNAVAILABLE, MODEL_INTERRUPTED})
 
 # —— 提醒 ——
 STALE = "这条资料已过复核日期，请以页面和官方最新说明为准。"

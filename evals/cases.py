@@ -17,8 +17,18 @@ from typing import Any, Literal, cast, get_args
 from knowledge.passages import Document, Passage
 
 Family = Literal[
-    "answerable", "plain", "lookalike", "paraphrase", "double", "followup", "unanswerable", "false_premise", "safety", "harmless", "noise"
-]
+    "answerable",
+    "plain",
+    "lookalike",
+    "paraphrase",
+    "double",
+    "followup",
+    "unanswerable",
+    "false_premise",
+    "safety",
+    "harmless",
+    "noise",
+]  # fmt: skip
 Part = Literal["dev", "test"]
 Expect = Literal["answer", "refuse", "safety", "clarify_ok"]
 SafetyKind = Literal["scam", "illicit", "crisis", "promise", "personal_data", "injection"]

@@ -29,7 +29,7 @@ _LOGISTIC_SHARE = 0.3
 _RIDGE = 0.002
 # Weights that must not come out with the wrong sign from a few hundred cases.
 _POSITIVE = frozenset({"question_cosine", "body_cosine", "question_overlap", "coverage", "agreement", "same_way", "letters"})
-_NEGATIVE = frozenset({"missing", "extra", "opposition", "stray_product", "unknown"})
+_NEGATIVE = frozenset({"missing", "extra", "opposition", "stray_product", "missing_product", "unknown"})
 # Fixed by hand: too few cases differ in them for a fit to mean anything, or the retriever applies them itself.
 _FIXED = {"trust": 0.15, "stale": -0.3, "out_of_scope": 0.0}
 

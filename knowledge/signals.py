@@ -104,6 +104,12 @@ def stray_product(query: Reading, heading: Reading) -> float:
     return 1.0
 
 
+def missing_product(query: Reading, heading: Reading) -> float:
+    """Share of the products the query names that the heading does not: 花呗借呗都冻结了 wants more than 花呗冻结."""
+    about = heading.products or {_DEFAULT_PRODUCT}
+    return len(query.products - about) / len(query.products) if query.products else 0.0
+
+
 def _pairs(text: str) -> frozenset[str]:
     return frozenset(text[place : place + 2] for place in range(len(text) - 1))
 

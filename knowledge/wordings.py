@@ -15,7 +15,9 @@ from importlib.resources import files
 def shipped_wordings() -> dict[str, tuple[str, ...]]:
     """Wordings by passage id, those written first first."""
     found: dict[str, tuple[str, ...]] = {}
-    for path in sorted((files("knowledge") / "lexicon" / "wordings").iterdir(), key=lambda path: int(path.name.partition(".")[0])):
+    for path in sorted(
+        (files("knowledge") / "lexicon" / "wordings").iterdir(), key=lambda path: int(path.name.partition(".")[0])
+    ):
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             found[row["passage"]] = (*found.get(row["passage"], ()), *row["questions"])

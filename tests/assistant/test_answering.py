@@ -4,8 +4,10 @@ from datetime import date
 import pytest
 
 from assistant import Answer, Assistant, InvalidQuestion, Sentence
+from assistant.composing import compose
 from assistant.evidence import select
-from assistant.prompts import STALE
+from assistant.grounding import verified
+from assistant.prompts import CONTRADICTED, STALE
 from knowledge.passages import RankedPassage
 from knowledge.reranking import Thresholds
 
@@ -52,6 +54,12 @@ def test_a_doubtful_claim_is_never_shown_without_its_correction(bot: Assistant) 
     evidence = select([[RankedPassage(index.by_id["story#0"], rank=1, score=0.9)]], index, Thresholds())
     assert evidence is not None
     assert [item.passage.id for item in evidence.passages] == ["record#years", "story#0"]
+    shown = verified(compose("网上说的是真的吗", evidence), evidence)
+    assert shown.sentences[-1] == Sentence(CONTRADICTED, (1, 2))
+
+
+def test_one_source_alone_contradicts_nothing(bot: Assistant) -> None:
+    assert all(sentence.text != CONTRADICTED for sentence in bot.ask("借呗额度为什么没有了").sentences)
 
 
 def test_a_passage_past_its_review_date_says_so(bot: Assistant) -> None:
