@@ -17,7 +17,8 @@ from evals.summary import OURS, Summary
 
 FAMILY_NAMES = {
     "answerable": "能答的", "plain": "直白的", "lookalike": "一字之差", "paraphrase": "同义",
-    "double": "一句两问", "followup": "追问", "unanswerable": "不该答的", "false_premise": "前提有误", "safety": "安全", "harmless": "看似有事", "noise": "错字杂讯",
+    "double": "一句两问", "followup": "追问", "unanswerable": "不该答的", "false_premise": "前提有误",
+    "safety": "安全", "harmless": "看似有事", "noise": "错字杂讯",
 }  # fmt: skip
 PART_NAMES = {"dev": "开发部分", "test": "测试部分"}
 SET_NAMES = {
