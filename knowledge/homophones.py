@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from operator import add
 from pathlib import Path
 
 from knowledge.pinyin import known_words
@@ -57,7 +58,8 @@ def _respell_run(run: str, is_word: Callable[[str], bool]) -> str:
     seen = _tables().seen
     text = f"{START}{run}{END}"
     # Each replacement makes the pairs better attested, so the loop ends, and where it ends is a fixed point.
-    while any(text[place : place + 2] not in seen for place in range(len(text) - 1)):
+    # Nearly every run is written as it is known, so the check goes through as little Python as it can.
+    while not all(map(seen.__contains__, map(add, text, text[1:]))):
         better = _best_replacement(text, is_word)
         if better is None:
             break
@@ -71,13 +73,14 @@ def _best_replacement(text: str, is_word: Callable[[str], bool]) -> str | None:
     for place in range(1, len(text) - 1):
         left, typed, right = text[place - 1], text[place], text[place + 1]
         before, after = tables.seen.get(left + typed, 0.0), tables.seen.get(typed + right, 0.0)
-        if (before and after) or is_word(left + typed) or is_word(typed + right):
+        if before and after:
             continue
         for meant in tables.alike.get(typed, ""):
             gain = tables.seen.get(left + meant, 0.0) + tables.seen.get(meant + right, 0.0) - before - after
             if gain > most:
                 candidate = f"{text[:place]}{meant}{text[place + 1 :]}"
-                if _is_in_word(candidate, place, tables.words):
+                # The dictionary is asked last: it takes longest.
+                if _is_in_word(candidate, place, tables.words) and not (is_word(left + typed) or is_word(typed + right)):
                     best, most = candidate, gain
     return best
 
