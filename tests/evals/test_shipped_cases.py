@@ -1,6 +1,7 @@
 """The shipped cases measure something only as long as nobody has told the product their answers."""
 
-from evals.cases import CASES_FOLDER, load_cases
+from evals.cases import load_cases
+from evals.cli import CASES_FOLDER
 from knowledge.chinese_text import normalise
 from knowledge.documents import load_corpus
 from knowledge.indexing import other_questions
