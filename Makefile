@@ -26,7 +26,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q
 	@$(BIN)/assistant eval --gate
 
-# Ten thousand texts for each property; a quarter of an hour.
+# Ten thousand texts for each property; two minutes.
 thorough: $(VENV)/.dev
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q tests/test_properties.py tests/knowledge/test_chinese_text.py
 

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge.chinese_text import iter_sentences, normalise, scrub, segment
@@ -23,7 +23,6 @@ def test_what_people_type_reads_like_what_they_mean(typed: str) -> None:
 
 
 @given(st.text())
-@settings(max_examples=500, deadline=None)
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once
