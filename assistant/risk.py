@@ -19,14 +19,17 @@ Urgency = Literal["low", "normal", "high"]
 _INJECTION = re.compile(
     r"忽略.{0,8}(?:以上|上面|之前|上文|前面|所有|全部|指令|规则)|无视.{0,8}(?:指令|规则|设定)"
     r"|(?:你)?现在(?:起|开始)?你?(?:是|扮演)(?:一|DAN|dan|个|没有)|扮演|DAN模式|开发者模式|越狱|没有任何限制"
-    r"|系统提示词|(?:你的|输出|打印|显示|泄露|透露|复述|重复|念出|说出).{0,6}系统提示|提示词|system ?prompt|</?(?:system|assistant|user)>|新规则[:：]|原样重复|重复.{0,3}遍"
+    r"|(?:你的|输出|打印|显示|泄露|透露|复述|重复|念出|说出).{0,6}系统提示|提示词"
+    r"|system ?prompt|</?(?:system|assistant|user)>|新规则[:：]|原样重复|重复.{0,3}遍"
     r"|print your|base64|解码(?:后|并)"
     r"|(?:ignore|disregard|forget).{0,30}(?:instruction|rule|previous|prompt)|reply only|you are now|直接回复[“\"「]"
     r"|把以下.{0,8}当成|当作?(?:是)?(?:最新)?官方公告|输出(?:你的)?(?:配置|密钥|环境变量|指令)|api.?key",
     re.IGNORECASE,
 )
-# Chosen on the development cases: with the rules it finds every danger there, and alarms one ordinary question in 250.
-_SURE = 0.9
+# Of 2,900 dangers written for the project the head alone finds 82 in 100 from here on, and alarms one ordinary question
+# in a hundred (`model/train_intents.py`, cross-validated); from 0.9 on it finds 75. With the rules it finds every danger
+# of the development cases at either. A warning too many costs less than one too few.
+_SURE = 0.8
 # A clause ends at a mark of punctuation, at the end of an English sentence, and where a tag closes.
 _CLAUSE = re.compile(r"(?:[^，。！？!?；;\n.>]|\.(?!\s))*(?:[，。！？!?；;\n>]|\.(?=\s))?")
 

@@ -106,7 +106,8 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
     """Where to refuse and where to speak plainly, from the scores of the best passages.
 
     `near`: the fewest mistakes in refusing questions without an answer, false refusals and missed ones counted
-    alike; of equal thresholds the highest. `answer`: above it at least nine in ten best passages are right.
+    alike; the middle of the thresholds that make at most one more, since one question decides nothing.
+    `answer`: above it at least nine in ten best passages are right.
     """
     reranker = WeightedSignals(weights, bias)
     best = []
@@ -124,7 +125,8 @@ def choose_thresholds(examples: Sequence[Example], names: Sequence[str], weights
         refused = scores < threshold
         return float((refused & answerable).sum() + (~refused & ~answerable).sum())
 
-    near = float(min(grid, key=lambda threshold: (cost(threshold), -threshold)))
+    costs = np.array([cost(threshold) for threshold in grid])
+    near = float(np.round(np.median(grid[costs <= costs.min() + 1]), 2))
     sure = [level for level in grid if level >= near and right[scores >= level].mean() >= 0.9]
     answer = float(sure[0]) if sure else max(near, 0.5)
     return Thresholds(answer=round(answer, 3), near=round(near, 3))

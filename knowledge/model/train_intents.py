@@ -24,7 +24,7 @@ from knowledge.shipped_vectors import key_of, load_shipped_vectors
 from knowledge.wordings import shipped_wordings
 
 SEED = 7
-COVERED = 10000
+COVERED = 30000
 # Documents about dangers: a question they answer may also be a call for help, so they train nothing.
 _ABOUT_DANGERS = ("scam-", "cash-out", "illegal-requests", "stay-safe", "hardship", "collection")
 
