@@ -5,6 +5,8 @@ python knowledge/model/precompute.py
 
 from __future__ import annotations
 
+import argparse
+
 from tqdm import tqdm
 
 from knowledge.chinese_text import normalise
@@ -19,6 +21,7 @@ from knowledge.shipped_vectors import VECTORS_FILE, key_of, load_shipped_vectors
 
 def main() -> None:
     """Keep the vectors that are still wanted, compute the rest, and say how many there are."""
+    argparse.ArgumentParser(description="Compute the vectors that travel with the model.").parse_args()
     embedder = load_embedder(EmbeddingSettings())
     passages = [
         passage for document in load_corpus([shipped("corpus")]).documents for passage in cut(document, ChunkingSettings())
