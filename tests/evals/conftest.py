@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ DATA = Path(__file__).parent / "data"
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     settings = Settings(corpus=str(DATA / "corpus"), index_dir=str(tmp_path_factory.mktemp("evals") / "index"))
     embedder = CharacterEmbedder()
-    index = ensure_index(settings.knowledge, embedder)
+    index = ensure_index(replace(settings.knowledge, other_questions=None), embedder)
     retriever = Retriever(index, embedder, WORDS_DECIDE, settings.knowledge.retrieval)
     yield Workbench(settings, retriever, RememberingEmbedder(embedder), WORDS_DECIDE)
     index.close()
