@@ -14,7 +14,7 @@ Mode = Literal["composed", "model"]
 class Sentence:
     """One shown sentence and the markers of the citations that support it.
 
-    A connecting phrase that states nothing has no markers.
+    A connecting phrase that states nothing has no markers, but for the one that compares two citations.
     """
 
     text: str

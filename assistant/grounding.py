@@ -30,9 +30,9 @@ def verified(draft: Draft, evidence: Evidence) -> Draft:
 
 
 def _is_supported(sentence: Sentence, evidence: Evidence) -> bool:
-    if not sentence.markers or sentence.text in CONNECTING:
-        return sentence.text in CONNECTING
-    if is_promise(sentence.text):
+    if sentence.text in CONNECTING:
+        return True
+    if not sentence.markers or is_promise(sentence.text):
         return False
     return all(1 <= marker <= len(evidence.passages) for marker in sentence.markers) and any(
         sentence.text in evidence.passages[marker - 1].passage.text for marker in sentence.markers

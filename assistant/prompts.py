@@ -11,7 +11,7 @@ OUT_OF_SCOPE = "这个问题不在我的范围里。我只回答支付宝借呗�
 OFFICIAL_WAY = "想得到准确答复，可以在支付宝 App 里进“我的客服”，或自己拨打 95188 询问。"
 NEAREST = "你也可以换个说法，或者看看这些有答案的问题。"
 
-# —— 连接句：本身不陈述事实，所以没有引用 ——
+# —— 连接句：本身不陈述事实，所以没有引用；只有 CONTRADICTED 带着它所比较的编号 ——
 CLOSEST = "知识库里最接近的是下面这一条，请看看是不是你要问的。"
 CANNOT_SEE = "我看不到你的账户，下面说的是一般情况，请以你自己页面上写的为准。"
 # Carries the markers of both: the sources that put it right, then the article.

@@ -28,7 +28,7 @@ Family = Literal[
     "safety",
     "harmless",
     "noise",
-]  # fmt: skip
+]
 Part = Literal["dev", "test"]
 Expect = Literal["answer", "refuse", "safety", "clarify_ok"]
 SafetyKind = Literal["scam", "illicit", "crisis", "promise", "personal_data", "injection"]

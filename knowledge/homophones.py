@@ -29,7 +29,7 @@ _GAIN = 5.0
 _LONGEST_WORD = 4
 # A word that known questions hold so often is no slip itself.
 _COMMON = 12
-_HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
+HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
 
 
 def fold(syllable: str) -> str:
@@ -42,7 +42,7 @@ def respell(text: str, is_word: Callable[[str], bool]) -> str:
 
     `is_word` tells whether two characters are a word of the language: such a word is never taken apart.
     """
-    return _HAN_RUN.sub(lambda run: _respell_run(run.group(), is_word), text)
+    return HAN_RUN.sub(lambda run: _respell_run(run.group(), is_word), text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,10 @@ def known_words() -> dict[str, int]:
 @cache
 def _table() -> dict[str, tuple[str, float]]:
     """For each spelling the most frequent word and its cost, the negative logarithm of its share."""
-    total = sum(count for _, _, count in _rows())
+    rows = _rows()  # most frequent first
+    total = sum(count for _, _, count in rows)
     table: dict[str, tuple[str, float]] = {}
-    for spelled, word, count in _rows():  # most frequent first
+    for spelled, word, count in rows:
         table.setdefault(spelled, (word, -math.log(count / total)))
     return table
 

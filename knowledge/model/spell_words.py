@@ -17,14 +17,13 @@ from tqdm import tqdm
 
 from knowledge.chinese_text import normalise, words_of
 from knowledge.documents import load_corpus
-from knowledge.homophones import END, PAIRS, SOUNDS, START, fold
+from knowledge.homophones import END, HAN_RUN, PAIRS, SOUNDS, START, fold
 from knowledge.indexing import other_questions
 from knowledge.pinyin import TABLE
 from knowledge.settings import shipped
 from knowledge.wordings import shipped_wordings
 
 _HAN = re.compile(r"[\u4e00-\u9fff]{1,4}")
-_HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
 # A pair must be seen so often to count as the way it is written …
 _SEEN = 3
 # … and is a slip itself where it is rare and a pair of the same sound so many times as frequent.
@@ -82,7 +81,7 @@ def attested_pairs(asked: Iterable[str], written: Iterable[str], sounds: dict[st
 
 
 def _pairs(text: str) -> Iterator[str]:
-    for run in _HAN_RUN.findall(text):
+    for run in HAN_RUN.findall(text):
         whole = f"{START}{run}{END}"
         yield from (whole[place : place + 2] for place in range(len(whole) - 1))
 
